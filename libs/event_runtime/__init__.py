@@ -1,0 +1,1 @@
+"""Business-blind plumbing between a bus, a database and a service."""

@@ -1,0 +1,99 @@
+"""CloudEvents 1.0 attributes in the headers of a Kafka record (binary content mode)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from event_runtime.codec import Undecodable
+
+CONTENT_TYPE: Final = "application/avro"
+SPECVERSION: Final = "1.0"
+MAX_HEADER_BYTES: Final = 4_096
+
+_REQUIRED = ("id", "source", "type")
+_OPTIONAL = ("subject", "dataschema", "partitionkey", "traceparent", "stream", "sequence")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudEvent:
+    """The attributes of an event as read. The events of a stream have `stream` and `sequence`, in decimal digits."""
+
+    id: str
+    source: str
+    type: str
+    subject: str | None = None
+    time: datetime | None = None
+    dataschema: str | None = None
+    partitionkey: str | None = None
+    traceparent: str | None = None
+    stream: str | None = None
+    sequence: str | None = None
+
+
+def headers(
+    *,
+    event_id: str,
+    source: str,
+    type_: str,
+    subject: str,
+    time: datetime,
+    partitionkey: str | None = None,
+    dataschema: str | None = None,
+    traceparent: str | None = None,
+) -> dict[str, str]:
+    """The headers of a record, to be sent in UTF-8; an attribute that is None has none. `time` is aware."""
+    attributes = {
+        "ce_specversion": SPECVERSION,
+        "ce_id": event_id,
+        "ce_source": source,
+        "ce_type": type_,
+        "ce_subject": subject,
+        "ce_time": time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "ce_dataschema": dataschema,
+        "ce_partitionkey": partitionkey,
+        "ce_traceparent": traceparent,
+        "content-type": CONTENT_TYPE,
+    }
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def from_headers(received: Mapping[str, bytes]) -> CloudEvent | None:
+    """The attributes in a record's headers; None when it carries none at all. Extensions not named here are ignored.
+
+    Raises:
+        Undecodable: BAD_HEADERS, there are CloudEvents headers and they are not in order.
+    """
+    lower = {name.lower(): value for name, value in received.items()}
+    found = {name.removeprefix("ce_"): value for name, value in lower.items() if name.startswith("ce_")}
+    if not found:
+        return None
+    known = {
+        name: _text(name, found[name]) for name in ("specversion", "time", *_REQUIRED, *_OPTIONAL) if name in found
+    }
+    if known.pop("specversion", None) != SPECVERSION:
+        raise Undecodable("BAD_HEADERS", f"ce_specversion is not {SPECVERSION}")
+    for name in _REQUIRED:
+        if not known.get(name):
+            raise Undecodable("BAD_HEADERS", f"ce_{name} is missing or empty")
+    time = known.pop("time", None)
+    return CloudEvent(**known, time=None if time is None else _time(time))
+
+
+def _text(name: str, value: bytes) -> str:
+    if len(value) > MAX_HEADER_BYTES:
+        raise Undecodable("BAD_HEADERS", f"ce_{name} has {len(value)} bytes, the limit is {MAX_HEADER_BYTES}")
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise Undecodable("BAD_HEADERS", f"ce_{name} is not UTF-8") from None
+
+
+def _time(value: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+        if time.tzinfo is not None:
+            return time.astimezone(UTC)
+    except (ValueError, OverflowError):  # overflow: the year 1 east of Greenwich
+        pass
+    raise Undecodable("BAD_HEADERS", "ce_time is not an RFC 3339 time")
