@@ -1,0 +1,92 @@
+"""/metrics, /livez and /readyz on one port."""
+
+import json
+import threading
+from dataclasses import asdict
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from event_runtime.faults import Fault
+from event_runtime.health import Health
+from event_runtime.settings import HttpSettings
+
+# A client that connects and says nothing.
+_CLIENT_TIMEOUT_S = 10.0
+
+
+class PortOccupied(Fault):
+    """The HTTP port cannot be listened on."""
+
+
+class HttpEndpoints:
+    """The endpoints, served in threads while the context lasts. Entering raises PortOccupied."""
+
+    def __init__(self, settings: HttpSettings, health: Health, registry: CollectorRegistry) -> None:
+        self._settings = settings
+        self._handler = type("_Handler", (_Handler,), {"health": health, "registry": registry})
+
+    @property
+    def port(self) -> int:
+        """The port listened on."""
+        return self._server.server_port
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        address = (self._settings.host, self._settings.port)
+        try:
+            self._server = ThreadingHTTPServer(address, self._handler)
+        except OSError as fault:
+            where = f"{self._settings.host}:{self._settings.port}"
+            reason = fault.strerror or type(fault).__name__
+            raise PortOccupied(f"cannot listen on {where} (HTTP__HOST, HTTP__PORT): {reason}") from fault
+        threading.Thread(target=self._server.serve_forever, name="http", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    health: Health
+    registry: CollectorRegistry
+    timeout = _CLIENT_TIMEOUT_S
+    server_version = "customer-merge"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        match self.path.partition("?")[0]:
+            case "/metrics":
+                encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+                self._send(HTTPStatus.OK, content_type, encode(self.registry))
+            case "/livez":
+                loops = [asdict(loop) for loop in self.health.loops()]
+                self._send_json(ok=self.health.is_alive(), body={"loops": loops})
+            case "/readyz":
+                reasons = self.health.unready_because()
+                self._send_json(ok=not reasons, body={"waiting_for": reasons})
+            case _:
+                self._send(HTTPStatus.NOT_FOUND, "text/plain", b"/metrics /livez /readyz\n")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Say nothing: a probe every few seconds is no event."""
+
+    def _send_json(self, *, ok: bool, body: dict[str, Any]) -> None:
+        status = HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE
+        answer = {"status": "ok" if ok else "unavailable", **body}
+        self._send(status, "application/json", json.dumps(answer).encode() + b"\n")
+
+    def _send(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

@@ -1,0 +1,145 @@
+"""Where a group of consumers stands in each partition, kept in the database with the effects of what it has read.
+
+Kafka's committed offsets follow and are only good for lag. A position belongs to one Kafka cluster: in another one, the
+same offset is another record. Beside it, how often a partition was taken up without getting any further: that is how a
+record is found that kills the process.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from event_runtime.identifiers import quoted
+from event_runtime.records import Partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Where to begin in a partition.
+
+    `starts` counts how often it was taken up at this same position. `trying` is the offset of the record that was being
+    tried alone when a process ended, and is at or behind the position; else None.
+    """
+
+    next_offset: int
+    starts: int
+    trying: int | None
+
+
+class Positions:
+    """The positions of one group of consumers in one database schema."""
+
+    def __init__(self, schema: str, group: str) -> None:
+        name = quoted(schema)
+        self._group = group
+        self._ensure = text(_ENSURE.format(schema=name))
+        self._lock = text(_LOCK.format(schema=name))
+        self._advance = text(_ADVANCE.format(schema=name))
+        self._count_start = text(_COUNT_START.format(schema=name))
+        self._read_starts = text(_READ_STARTS.format(schema=name))
+        self._try = text(_TRY.format(schema=name))
+        self._finish = text(_FINISH.format(schema=name))
+
+    def start(
+        self, connection: Connection, cluster: str, partitions: Collection[Partition], *, taken_up: bool
+    ) -> dict[Partition, Start]:
+        """Where to begin in each partition; offset 0 stands for the beginning. With `taken_up`, counts the start."""
+        asked = self._parameters(cluster, partitions)
+        connection.execute(self._ensure, asked)
+        offsets = self.lock(connection, cluster, partitions)
+        if taken_up:
+            connection.execute(self._count_start, {**asked, "offsets": [offsets[p] for p in sorted(partitions)]})
+        rows = connection.execute(self._read_starts, asked)
+        counted = {Partition(row.topic, row.partition): (row.starts, row.trying_offset) for row in rows}
+        return {partition: _start(offset, *counted.get(partition, (0, None))) for partition, offset in offsets.items()}
+
+    def lock(self, connection: Connection, cluster: str, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """Lock the positions in order and read the next offset of each; a partition without a position is left out.
+
+        Held until the transaction ends, so two consumers that believe to own one partition act one after the other.
+        """
+        rows = connection.execute(self._lock, self._parameters(cluster, partitions))
+        return {Partition(row.topic, row.partition): row.next_offset for row in rows}
+
+    def advance(self, connection: Connection, cluster: str, next_offsets: Mapping[Partition, int]) -> None:
+        """Write the next offset of partitions whose positions are locked."""
+        parameters = self._parameters(cluster, next_offsets)
+        connection.execute(self._advance, {**parameters, "offsets": [next_offsets[p] for p in sorted(next_offsets)]})
+
+    def try_alone(self, connection: Connection, cluster: str, partition: Partition, offset: int | None) -> None:
+        """Note that the record at `offset` is about to be tried alone, or (None) that it did not kill the process."""
+        connection.execute(self._try, {**self._parameters(cluster, [partition]), "offset": offset})
+
+    def finish(self, connection: Connection, cluster: str, partitions: Collection[Partition]) -> None:
+        """Note that the partitions are given up in an orderly way: this was no crash."""
+        connection.execute(self._finish, self._parameters(cluster, partitions))
+
+    def _parameters(self, cluster: str, partitions: Collection[Partition]) -> dict[str, object]:
+        ordered = sorted(partitions)
+        return {
+            "consumer_group": self._group,
+            "cluster": cluster,
+            "topics": [partition.topic for partition in ordered],
+            "partitions": [partition.number for partition in ordered],
+        }
+
+
+def _start(offset: int, starts: int, trying: int | None) -> Start:
+    # a record tried alone whose offset lies before the position was finished after all
+    return Start(next_offset=offset, starts=starts, trying=trying if trying is not None and trying >= offset else None)
+
+
+_ASKED = "unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]))"
+
+_ENSURE = f"""
+INSERT INTO {{schema}}.positions (consumer_group, cluster, topic, partition, next_offset)
+SELECT :consumer_group, :cluster, topic, partition, 0 FROM {_ASKED} AS asked (topic, partition)
+ORDER BY topic, partition
+ON CONFLICT DO NOTHING
+"""
+
+_LOCK = f"""
+SELECT topic, partition, next_offset FROM {{schema}}.positions
+WHERE consumer_group = :consumer_group AND cluster = :cluster
+  AND (topic, partition) IN (SELECT * FROM {_ASKED})
+ORDER BY topic, partition
+FOR UPDATE
+"""
+
+_ADVANCE = """
+UPDATE {schema}.positions AS held SET next_offset = new.next_offset, updated_at = clock_timestamp()
+FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
+  AS new (topic, partition, next_offset)
+WHERE held.consumer_group = :consumer_group AND held.cluster = :cluster
+  AND held.topic = new.topic AND held.partition = new.partition
+"""
+
+_COUNT_START = """
+INSERT INTO {schema}.partition_starts AS counted (consumer_group, cluster, topic, partition, starts, at_offset)
+SELECT :consumer_group, :cluster, topic, partition, 1, next_offset
+FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
+  AS new (topic, partition, next_offset)
+ORDER BY topic, partition
+ON CONFLICT (consumer_group, cluster, topic, partition) DO UPDATE
+SET starts = CASE WHEN counted.at_offset = EXCLUDED.at_offset THEN counted.starts + 1 ELSE 1 END,
+    at_offset = EXCLUDED.at_offset, started_at = clock_timestamp()
+"""
+
+_READ_STARTS = f"""
+SELECT topic, partition, starts, trying_offset FROM {{schema}}.partition_starts
+WHERE consumer_group = :consumer_group AND cluster = :cluster
+  AND (topic, partition) IN (SELECT * FROM {_ASKED})
+"""
+
+_TRY = f"""
+UPDATE {{schema}}.partition_starts SET trying_offset = CAST(:offset AS bigint)
+WHERE consumer_group = :consumer_group AND cluster = :cluster
+  AND (topic, partition) IN (SELECT * FROM {_ASKED})
+"""
+
+_FINISH = f"""
+UPDATE {{schema}}.partition_starts SET starts = 0, trying_offset = NULL
+WHERE consumer_group = :consumer_group AND cluster = :cluster
+  AND (topic, partition) IN (SELECT * FROM {_ASKED})
+"""

@@ -1,0 +1,157 @@
+"""From an event to a draft of the outbox: topic, key, CloudEvents headers and encoded body."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+from uuid_utils import uuid7
+
+from event_runtime import cloudevents
+from event_runtime.drafts import Draft, Place
+from event_runtime.records import MessageKey
+
+
+class PublishedType(Protocol):
+    """What the publisher must know of a type of events; `topic` is the topic's default name."""
+
+    @property
+    def name(self) -> str:
+        """The event's name, in the catalogue and as CloudEvents type."""
+
+    @property
+    def topic(self) -> str:
+        """The default name of the topic it travels on."""
+
+    @property
+    def sequenced(self) -> bool:
+        """Whether it is numbered and hash-chained in its stream."""
+
+    @property
+    def key(self) -> Callable[[Any], str]:
+        """The record key of an event; not asked for sequenced events, whose key is their stream."""
+
+    @property
+    def subject(self) -> Callable[[Any], str]:
+        """The CloudEvents subject of an event."""
+
+
+class Encoder(Protocol):
+    """The part of a codec that the publisher needs."""
+
+    @property
+    def framing_bytes(self) -> int:
+        """Length of the wire framing in front of the Avro payload."""
+
+    def encode(self, event: BaseModel) -> bytes:
+        """The record value of an event."""
+
+    def schema_uri(self, event_type: str) -> str:
+        """What names the schema of an event in CloudEvents' `dataschema`."""
+
+
+class Publisher:
+    """Makes drafts of events.
+
+    `catalogue` holds the event types by name, `source` is the CloudEvents source (which program speaks), `topics` gives
+    the real name of a topic by its default name; a topic that is not named there has its default name.
+    """
+
+    def __init__(
+        self,
+        codec: Encoder,
+        catalogue: Mapping[str, PublishedType],
+        source: str,
+        topics: Mapping[str, str] | None = None,
+    ) -> None:
+        self._codec = codec
+        self._catalogue = catalogue
+        self._source = source
+        self._topics = topics or {}
+
+    def draft(self, event: BaseModel, *, event_id: str | None = None, answers: MessageKey | None = None) -> Draft:
+        """The draft of an event. A sequenced event is given with zeros as stream, sequence and prev_hash.
+
+        With `answers` it is kept in the inbox as the terminal outcome of that message.
+        """
+        kind = self._catalogue[type(event).__name__]
+        key = None if kind.sequenced else kind.key(event)
+        return self._draft(
+            kind,
+            str(event.tenant_id),  # type: ignore[attr-defined]  # every event has one; the model base is the contract's
+            body=self._codec.encode(event),
+            key=key,
+            subject=kind.subject(event),
+            event_id=event_id,
+            answers=answers,
+        )
+
+    def draft_after(
+        self,
+        event_type: str,
+        tenant_id: str,
+        build: Callable[[Place], BaseModel],
+        *,
+        key: str,
+        subject: str,
+        event_id: str | None = None,
+        answers: MessageKey | None = None,
+    ) -> Draft:
+        """The draft of an event that names the place of the sequenced event before it in the same append.
+
+        `build` is called under the lock of the stream with that place; it makes the event and nothing else.
+        """
+
+        def body(place: Place) -> bytes:
+            return self._codec.encode(build(place))
+
+        return self._draft(
+            self._catalogue[event_type],
+            tenant_id,
+            body=body,
+            key=key,
+            subject=subject,
+            event_id=event_id,
+            answers=answers,
+        )
+
+    def tombstone(self, event_type: str, tenant_id: str, *, key: str, subject: str) -> Draft:
+        """The draft of a record without a value: a compacted topic forgets this key."""
+        kind = self._catalogue[event_type]
+        return self._draft(kind, tenant_id, body=None, key=key, subject=subject)
+
+    def _draft(
+        self,
+        kind: PublishedType,
+        tenant_id: str,
+        *,
+        body: bytes | Callable[[Place], bytes] | None,
+        key: str | None,
+        subject: str,
+        event_id: str | None = None,
+        answers: MessageKey | None = None,
+    ) -> Draft:
+        event_id = event_id or str(uuid7())
+        return Draft(
+            event_id=event_id,
+            event_type=kind.name,
+            tenant_id=tenant_id,
+            topic=self._topics.get(kind.topic, kind.topic),
+            key=None if key is None else key.encode(),
+            headers=self._headers(kind, event_id, subject, key),
+            body=body,
+            sequenced=kind.sequenced,
+            framing_bytes=self._codec.framing_bytes,
+            answers=answers,
+        )
+
+    def _headers(self, kind: PublishedType, event_id: str, subject: str, key: str | None) -> dict[str, str]:
+        return cloudevents.headers(
+            event_id=event_id,
+            source=self._source,
+            type_=kind.name,
+            subject=subject,
+            time=datetime.now(UTC),
+            partitionkey=key,
+            dataschema=self._codec.schema_uri(kind.name),
+        )

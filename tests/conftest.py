@@ -1,0 +1,112 @@
+"""Real servers for tests: PostgreSQL, Apache Kafka, the embedded bus, and the programs themselves (tests/rig)."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from event_runtime.embedded import EmbeddedBus
+from event_runtime.faults import ServerUnavailable
+from rig import databases, servers, topics
+from rig.fixtures import MakeTopics, Migrated, Spawn
+from rig.processes import Program
+
+_RUN = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Workers of xdist inherit the environment: the controller owns the servers.
+    if not hasattr(config, "workerinput"):
+        config.stash[_RUN] = servers.own_run()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _RUN in config.stash:
+        if "TEST_DATABASE_URL" in os.environ:
+            databases.drop_templates()
+        servers.end_run(config.stash[_RUN])
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> str:
+    """The URL of a superuser on the run's PostgreSQL server."""
+    return _or_fail(servers.postgres_url)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> str:
+    """The bootstrap of the run's real Apache Kafka."""
+    return _or_fail(servers.kafka_bootstrap)
+
+
+@pytest.fixture
+def database_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a fresh, empty database."""
+    url = databases.create()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def migrated(postgres_server: str) -> Iterator[Migrated]:
+    """Makes fresh migrated databases: `migrated("merge_worker", "customer_merge_demo.store")`."""
+    urls: list[str] = []
+
+    def make(*packages: str) -> str:
+        urls.append(databases.create(like=databases.migrated_template(packages)))
+        return urls[-1]
+
+    yield make
+    for url in urls:
+        databases.drop(url)
+
+
+@pytest.fixture
+def topic_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A prefix of topic names that no other test has; real topics with it are removed afterwards."""
+    prefix = f"t{uuid.uuid4().hex[:10]}."
+    yield prefix
+    if "kafka" in request.fixturenames:
+        topics.delete_all(request.getfixturevalue("kafka"), prefix)
+
+
+@pytest.fixture
+def make_topics(kafka: str, topic_prefix: str) -> MakeTopics:
+    """Makes real topics: `make_topics({"merge-command": 4})` answers their full names by default name."""
+
+    def make(partitions: Mapping[str, int]) -> dict[str, str]:
+        topics.create(kafka, {topic_prefix + name: count for name, count in partitions.items()})
+        return {name: topic_prefix + name for name in partitions}
+
+    return make
+
+
+@pytest.fixture
+def embedded_bus() -> Iterator[EmbeddedBus]:
+    """A librdkafka mock cluster of the test's own."""
+    with EmbeddedBus() as bus:
+        yield bus
+
+
+@pytest.fixture
+def spawn(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Spawn]:
+    """Starts programs of this test (see Spawn); prints what they wrote, which pytest shows when the test fails."""
+    programs: list[Program] = []
+
+    def start(argv: list[str], env: Mapping[str, str] | None = None) -> Program:
+        programs.append(Program(argv, env or {}, tmp_path))
+        return programs[-1]
+
+    yield start
+    for program in programs:
+        program.kill()
+        print(program.tail())
+
+
+def _or_fail(address: Callable[[], str]) -> str:
+    try:
+        return address()
+    except ServerUnavailable as missing:
+        pytest.fail(str(missing), pytrace=False)

@@ -1,0 +1,163 @@
+"""What one test of the detector needs: a migrated database, topics, detectors, a producer, and what was told."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy
+from confluent_kafka import Producer
+
+import customer_events as wire
+from event_runtime.codec import Codec, SchemaStore
+from rig.processes import Program, eventually, service_env
+from rig.topics import create, read_topic
+
+TENANT = "shop"
+PARTITIONS = {
+    "customer-created": 4,
+    "customer-merged": 2,
+    "merge-command": 2,
+    "merge-candidate": 4,
+    "merge-quarantine": 1,
+}
+PACKAGES = ("dedupe_detector",)
+CODEC = Codec(SchemaStore(wire.schemas_directory()), wire.CATALOGUE)
+# A detector that starts on two busy cores, joins its group and works through what waits.
+REST_LIMIT_S = 120.0
+_CONSUMED = ("customer-created", "customer-merged", "merge-command")
+
+
+@dataclass(slots=True, kw_only=True)
+class DetectorWorld:
+    """The world of one test."""
+
+    database_url: str
+    bootstrap: str
+    prefix: str
+    spawn: Callable[[Sequence[str], Mapping[str, str] | None], Program]
+    engine: sqlalchemy.Engine = field(init=False)
+    produced: int = 0
+
+    def __post_init__(self) -> None:
+        url = sqlalchemy.make_url(self.database_url).set(drivername="postgresql+psycopg")
+        self.engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+        create(self.bootstrap, {self.prefix + name: count for name, count in PARTITIONS.items()})
+
+    def env(self, **settings: str) -> dict[str, str]:
+        """The detector's environment; `settings` without the prefix."""
+        return service_env(
+            "DEDUPE_DETECTOR",
+            database=self.database_url,
+            bootstrap=self.bootstrap,
+            topic_prefix=self.prefix,
+            **({"KAFKA__GROUP_PROTOCOL": "consumer"} | settings),
+        )
+
+    def detector(self, *arguments: str, failpoints: str = "", **settings: str) -> Program:
+        """Start `dedupe-detector run`."""
+        environment = {**self.env(**settings), "FAILPOINTS": failpoints}
+        return self.spawn(["dedupe-detector", "run", *arguments], environment)
+
+    def run(self, *arguments: str) -> Program:
+        """Run a command of the detector to its end."""
+        program = self.spawn(["dedupe-detector", *arguments], self.env())
+        program.wait()
+        return program
+
+    def sql(self, statement: str, **values: Any) -> list[Any]:
+        """Run one statement, committed; returns its rows."""
+        with self.engine.connect() as connection:
+            result = connection.execute(sqlalchemy.text(statement), values)
+            return list(result) if result.returns_rows else []
+
+    def produce(self, topic: str, *events: Any) -> None:
+        """Publish events to a topic, spread over its partitions by key."""
+        producer = Producer({"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random"})
+        for event in events:
+            key = wire.CATALOGUE[type(event).__name__].key(event)
+            producer.produce(self.prefix + topic, CODEC.encode(event), key=key.encode())
+            self.produced += 1
+        assert producer.flush(30) == 0
+
+    def customers(self, *events: Any) -> None:
+        """Publish customer events."""
+        self.produce("customer-created", *events)
+
+    def rest(self) -> None:
+        """Wait until every record is handled and everything in the outbox is published."""
+
+        def done() -> bool:
+            handled = self.sql("SELECT coalesce(sum(next_offset), 0) AS n FROM detector.positions")[0].n
+            waiting = self.sql(
+                "SELECT count(*) AS n FROM detector.outbox_heads h JOIN detector.outbox_published p USING (stream)"
+                " WHERE h.position <> p.position"
+            )[0].n
+            return bool(handled >= self.produced and waiting == 0)
+
+        eventually(done, REST_LIMIT_S)
+
+    def told(self) -> list[Any]:
+        """Everything on merge-candidate as a read_committed reader sees it."""
+        messages = read_topic(self.bootstrap, self.prefix + "merge-candidate")
+        return [CODEC.decode(message.value()) for message in messages]
+
+    def found(self) -> list[wire.MergeCandidateFound]:
+        """The candidates among them."""
+        return [event for event in self.told() if isinstance(event, wire.MergeCandidateFound)]
+
+    def withdrawn(self) -> list[wire.MergeCandidateWithdrawn]:
+        """The withdrawals among them."""
+        return [event for event in self.told() if isinstance(event, wire.MergeCandidateWithdrawn)]
+
+
+def created(customer_id: str, *, tenant: str = TENANT, version: int = 1, **attributes: Any) -> wire.CustomerCreated:
+    """A customer event."""
+    return wire.CustomerCreated(
+        tenant_id=tenant,
+        customer_id=customer_id,
+        version=version,
+        occurred_at=datetime.now(UTC),
+        source="web",
+        attributes=wire.Attributes(**attributes),
+    )
+
+
+def updated(customer_id: str, *, version: int, **attributes: Any) -> wire.CustomerUpdated:
+    """A changed customer."""
+    return wire.CustomerUpdated(
+        tenant_id=TENANT,
+        customer_id=customer_id,
+        version=version,
+        occurred_at=datetime.now(UTC),
+        source="web",
+        attributes=wire.Attributes(**attributes),
+    )
+
+
+def erased(customer_id: str, *, version: int) -> wire.CustomerErased:
+    """An erased customer."""
+    return wire.CustomerErased(
+        tenant_id=TENANT, customer_id=customer_id, version=version, occurred_at=datetime.now(UTC)
+    )
+
+
+def person(number: int) -> dict[str, str]:
+    """Attributes of a person like no other of another number: every value drawn at random from the number."""
+    draw = random.Random(number)  # noqa: S311 - test data, the same at each run
+
+    def word(syllables: int) -> str:
+        return "".join(draw.choice("bdfgklmnprstvz") + draw.choice("aeiou") for _ in range(syllables))
+
+    return {
+        "given_name": word(3).title(),
+        "family_name": word(4).title(),
+        "email": f"{word(5)}@{word(3)}.example.org",
+        "phone": f"+1-{draw.randint(201, 989)}-{draw.randint(201, 989)}-{draw.randint(0, 9999):04d}",
+        "date_of_birth": f"{draw.randint(1930, 2005)}-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}",
+        "street": f"{draw.randint(1, 9999)} {word(4).title()} Street",
+        "city": word(4).title(),
+        "postal_code": f"{draw.randint(10000, 99999)}",
+        "country": "US",
+    }

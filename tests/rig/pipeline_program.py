@@ -1,0 +1,45 @@
+"""A pipeline as a process of its own: `python pipeline_program.py DATABASE_URL BOOTSTRAP TOPIC_PREFIX`; obeys FAILPOINTS.
+
+A command whose reason is "kill the process" does that to it.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+import customer_events
+from event_runtime import failpoints, logs
+from event_runtime.codec import Codec, SchemaStore
+from event_runtime.database import create_engine
+from event_runtime.records import Received
+from rig.runtime import Converter, Runtime
+from sqlalchemy import Connection
+
+
+def main() -> None:
+    url, bootstrap, prefix = sys.argv[1:4]
+    group = sys.argv[4] if len(sys.argv) > 4 else "rt"
+    kafka = dict(pair.split("=", 1) for pair in sys.argv[5:])
+    logs.configure("pipeline")
+    failpoints.arm(os.environ)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    runtime = Runtime(
+        url=url,
+        engine=create_engine(url),
+        codec=Codec(SchemaStore(customer_events.schemas_directory()), customer_events.CATALOGUE),
+        topics={name: prefix + name for name in customer_events.TOPICS},
+    )
+    handlers = {"merge-command": Converter(runtime, _obey)}
+    runtime.pipeline(bootstrap, handlers, group=group, kafka=kafka).run(stop)
+
+
+def _obey(_connection: Connection, received: Sequence[Received]) -> None:
+    if any(each.event.reason == "kill the process" for each in received):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
