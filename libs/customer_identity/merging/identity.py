@@ -1,0 +1,42 @@
+"""An identity as the planner sees it: a root and every customer that was merged into it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One customer of an identity, with the facts that the policy asked for, by position.
+
+    `version` None means that the map knows the id but there is no such record. `direct_to` is the customer it was
+    merged into itself (its own id for a root); `alias_version` counts how often its canonical id changed.
+    """
+
+    customer_id: str
+    tenant_id: str | None
+    version: int | None
+    direct_to: str
+    alias_version: int
+    facts: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A root, and after it its members in the order of their ids."""
+
+    members: tuple[Member, ...]
+
+    @property
+    def root(self) -> Member:
+        """The record that answers for all members."""
+        return self.members[0]
+
+    @property
+    def root_id(self) -> str:
+        """The canonical id of all members."""
+        return self.members[0].customer_id
+
+    @property
+    def records(self) -> tuple[Member, ...]:
+        """The members that have a record."""
+        return tuple(member for member in self.members if member.version is not None)

@@ -1,0 +1,79 @@
+"""Reading what a decision needs: roots, identities with their facts, asserted pairs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from customer_identity.merging.identity import Identity, Member
+from customer_identity.merging.identity_pack import AssertedPairs
+from merge_engine.compiled_plan import CompiledPlan
+
+TenantId = tuple[str, str]
+"""(tenant, customer id): what every id is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roots:
+    """Canonical ids as one statement saw them, and when."""
+
+    by_id: Mapping[TenantId, str]
+    now: datetime
+
+
+def load_roots(connection: Connection, compiled: CompiledPlan, ids: Sequence[TenantId]) -> Roots:
+    """Where each id ends; `ids` must not be empty."""
+    tenants, customer_ids = columns(ids, 2)
+    rows = connection.exec_driver_sql(compiled.customers.resolve, {"tenants": tenants, "ids": customer_ids}).all()
+    return Roots(by_id={(tenant, id_): root for tenant, id_, root, _ in rows}, now=rows[0][3])
+
+
+def load_identities(
+    connection: Connection, compiled: CompiledPlan, roots: Iterable[TenantId]
+) -> dict[TenantId, Identity]:
+    """The identity of each root. A root that cannot be a key of this database is answered as one without a record."""
+    wanted = list(dict.fromkeys(roots))
+    names = compiled.names
+    keys = [(tenant, root) for tenant, root in wanted if names.is_tenant(tenant) and names.is_key(root)]
+    members: dict[TenantId, list[Member]] = {root: [] for root in wanted}
+    tenants, ids = columns(keys, 2)
+    parameters = {"tenants": tenants, "roots": ids, **compiled.fact_parameters}
+    for tenant, root, customer_id, owner, version, direct_to, alias_version, *facts in connection.exec_driver_sql(
+        compiled.identities, parameters
+    ):
+        member = Member(
+            customer_id=customer_id,
+            tenant_id=owner,
+            version=version,
+            direct_to=direct_to,
+            alias_version=alias_version,
+            facts=tuple(facts),
+        )
+        members[tenant, root].append(member)
+    return {root: _identity(root[1], found) for root, found in members.items()}
+
+
+def load_asserted(
+    connection: Connection, compiled: CompiledPlan, identities: Mapping[TenantId, Identity]
+) -> AssertedPairs:
+    """Pairs asserted to be different people of which at least the smaller id is a member of these identities."""
+    ids = [(tenant, member.customer_id) for (tenant, _), found in identities.items() for member in found.members]
+    tenants, customer_ids = columns(ids, 2)
+    rows = connection.exec_driver_sql(compiled.customers.asserted, {"tenants": tenants, "ids": customer_ids})
+    return frozenset((tenant, a, b) for tenant, a, b in rows)
+
+
+def columns(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object], ...]:
+    """Rows as one list a column, the form in which statements take them."""
+    return tuple(list(column) for column in zip(*rows, strict=True)) if rows else tuple([] for _ in range(width))
+
+
+def _identity(root_id: str, members: list[Member]) -> Identity:
+    if not members:
+        members = [
+            Member(customer_id=root_id, tenant_id=None, version=None, direct_to=root_id, alias_version=0, facts=())
+        ]
+    return Identity(
+        members=tuple(sorted(members, key=lambda member: (member.customer_id != root_id, member.customer_id)))
+    )

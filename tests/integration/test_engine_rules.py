@@ -1,0 +1,138 @@
+"""Every rule of the identity pack: one merge that it stops (or warns of) and one that it lets pass."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from customer_identity.merging import ActorRef, Merged, NotDuplicateOrder, Refused
+from event_runtime.database import create_engine
+from merge_engine import MergeEngine
+from rig.customer_rows import TENANT, customer, insert, order
+
+DEFAULT = MergeEngine.load("default")
+LONG_AGO = "2020-01-01T00:00:00Z"
+
+Rows = Mapping[str, Mapping[str, object]]
+"""Table → columns of one row, for a customer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A winner and a loser, and the side on which the rule finds its fault; None when the rule lets them pass."""
+
+    rule: str
+    side: str | None
+    winner: Mapping[str, object] = field(default_factory=dict)
+    loser: Mapping[str, object] = field(default_factory=dict)
+    winner_rows: Rows = field(default_factory=dict)
+    loser_rows: Rows = field(default_factory=dict)
+    order: Mapping[str, object] = field(default_factory=dict)
+    loser_id: str | None = None
+    absent: bool = False
+    asserted: bool = False
+
+
+def _email(*, verified: bool | None) -> Rows:
+    return {
+        "emails": {"email": "x@example.com", "email_key": "x@example.com", "verified": verified, "is_primary": True}
+    }
+
+
+def _program(name: str) -> Rows:
+    return {"loyalty_accounts": {"program": name, "points": 0}}
+
+
+def _external(value: str) -> Rows:
+    return {"external_ids": {"system": "crm", "external_id": value}}
+
+
+CASES = (
+    Case(rule="CUSTOMER_NOT_FOUND", side="LOSER", absent=True),
+    Case(rule="CUSTOMER_NOT_FOUND", side=None),
+    Case(rule="STALE_VERSION", side="WINNER", order={"expected_versions": {"winner": 2, "loser": 1}}),
+    Case(rule="STALE_VERSION", side=None, order={"expected_versions": {"winner": 1, "loser": 1}}),
+    Case(rule="NOT_DUPLICATE_ASSERTED", side="PAIR", asserted=True),
+    Case(rule="NOT_DUPLICATE_ASSERTED", side=None),
+    Case(rule="LEGAL_HOLD", side="WINNER", winner={"legal_hold": True}),
+    Case(rule="LEGAL_HOLD", side="LOSER", loser={"legal_hold": True}),
+    Case(rule="LEGAL_HOLD", side=None),
+    Case(rule="BLOCKED_IDENTIFIER_VALUE", side="LOSER", loser_id="Anonymous"),
+    Case(rule="BLOCKED_IDENTIFIER_VALUE", side="WINNER", winner_rows=_external("NULL")),
+    Case(rule="BLOCKED_IDENTIFIER_VALUE", side=None, loser_rows=_external("guest-17")),
+    Case(rule="LOSER_HAS_LOGIN", side="LOSER", loser={"has_login": True}),
+    Case(rule="LOSER_HAS_LOGIN", side=None, winner={"has_login": True}),
+    Case(rule="CURRENCY_MISMATCH", side="PAIR", winner={"currency": "EUR"}, loser={"currency": "USD"}),
+    Case(rule="CURRENCY_MISMATCH", side=None, winner={"currency": "EUR"}),
+    Case(rule="LOYALTY_PROGRAM_DIFFERS", side="PAIR", winner_rows=_program("stars"), loser_rows=_program("miles")),
+    Case(rule="LOYALTY_PROGRAM_DIFFERS", side=None, winner_rows=_program("stars"), loser_rows=_program("stars")),
+    Case(rule="BOTH_ACTIVELY_USED", side="PAIR", winner={"last_active_at": "now"}, loser={"last_active_at": "now"}),
+    Case(rule="BOTH_ACTIVELY_USED", side=None, winner={"last_active_at": "now"}, loser={"last_active_at": LONG_AGO}),
+    Case(
+        rule="BOTH_ACTIVELY_USED",
+        side=None,
+        winner={"last_active_at": "now"},
+        loser={"last_active_at": "now"},
+        order={"reason": "CUSTOMER_REQUEST"},
+    ),
+    Case(rule="WINNER_EMAIL_UNCONFIRMED", side="WINNER", winner_rows=_email(verified=False)),
+    Case(rule="WINNER_EMAIL_UNCONFIRMED", side=None, winner_rows=_email(verified=None)),
+    Case(rule="WINNER_EMAIL_UNCONFIRMED", side=None, loser_rows=_email(verified=False)),
+)
+WARNINGS = {"BOTH_ACTIVELY_USED", "WINNER_EMAIL_UNCONFIRMED"}
+ELSEWHERE = {"SAME_RECORD", "TENANT_MISMATCH", "WINNER_PREVIOUSLY_MERGED", "LOSER_PREVIOUSLY_MERGED"}
+"""Checked before facts are read, or impossible where the tenant is part of the key: see the unit tests of merging."""
+
+
+def test_each_rule_stops_what_it_is_for_and_lets_the_rest_pass(migrated: Callable[..., str]) -> None:
+    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
+    for number, case in enumerate(CASES):
+        with engine.begin() as connection:
+            _check(connection, case, number)
+            connection.rollback()
+    engine.dispose()
+
+
+def test_the_table_of_cases_blocks_and_passes_every_rule_of_the_pack(migrated: Callable[..., str]) -> None:
+    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
+    with engine.begin() as connection:
+        customer(connection, "a")
+        customer(connection, "b")
+        rules = {check.rule for check in DEFAULT.preview(connection, order("a", "b")).rules} - ELSEWHERE
+    engine.dispose()
+    assert {case.rule for case in CASES if case.side is not None} == rules
+    assert {case.rule for case in CASES if case.side is None} == rules
+
+
+def _check(connection: Connection, case: Case, number: int) -> None:
+    winner_id, loser_id = "winner", case.loser_id or "loser"
+    customer(connection, winner_id, **case.winner)
+    if not case.absent:
+        customer(connection, loser_id, **case.loser)
+    for owner, found in ((winner_id, case.winner_rows), (loser_id, case.loser_rows)):
+        for table, columns in found.items():
+            insert(connection, table, tenant_id=TENANT, customer_id=owner, **columns)
+    if case.asserted:
+        assertion = NotDuplicateOrder(
+            tenant_id=TENANT,
+            command_id="n",
+            customer_ids=(winner_id, loser_id),
+            requested_by=ActorRef(id="t"),
+            reason="twins",
+        )
+        DEFAULT.assert_not_duplicate(connection, assertion)
+    merge_order = order(winner_id, loser_id, **case.order)
+    preview = DEFAULT.preview(connection, merge_order)
+    found_faults = [
+        (failure.rule, failure.side.value)
+        for failure in (preview.warnings if case.rule in WARNINGS else preview.failures)
+        if failure.rule == case.rule
+    ]
+    assert found_faults == ([] if case.side is None else [(case.rule, case.side)]), (number, case)
+    (result,) = DEFAULT.merge(connection, [merge_order])
+    if case.side is None or case.rule in WARNINGS:
+        assert isinstance(result, Merged), (number, case, result)
+        assert [warning.rule for warning in result.warnings] == ([case.rule] if case.side else []), (number, case)
+    elif not case.absent:
+        assert isinstance(result, Refused), (number, case, result)
+        assert [error.rule for error in result.errors] == [case.rule], (number, case)
