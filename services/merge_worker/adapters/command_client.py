@@ -1,0 +1,141 @@
+"""The bus as somebody sees it who sends commands and waits for what becomes of them."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from uuid_utils import uuid7
+
+import customer_events as wire
+from event_runtime import cloudevents
+from event_runtime.bus_config import consumer_config, producer_config
+from event_runtime.codec import Codec, Undecodable
+from event_runtime.faults import ServerUnavailable
+from merge_worker.adapters.commands import Command
+
+# How long a broker may take to take a record or to say where a partition ends.
+_ANSWER_LIMIT_S = 10.0
+
+Terminal = wire.MergeCompleted | wire.MergeRejected | wire.MergeRemoved | wire.MergeNoop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandClient:
+    """Publishes commands. `topic` gives a topic's real name by its default name."""
+
+    kafka: Mapping[str, str]
+    codec: Codec
+    topic: Callable[[str], str]
+
+    def publish(self, commands: Iterable[Command]) -> int:
+        """Publish commands in order and return their number once the broker has them all.
+
+        Raises:
+            ServerUnavailable: the broker does not take them in time.
+        """
+        producer = Producer({**producer_config(self.kafka), "message.timeout.ms": int(_ANSWER_LIMIT_S * 1_000)})
+        failed: list[KafkaError] = []
+        sent = 0
+        for command in commands:
+            self._produce(producer, command, failed)
+            sent += 1
+        left = producer.flush(_ANSWER_LIMIT_S * 2)
+        if failed or left:
+            reason = failed[0].name() if failed else "no answer"
+            raise ServerUnavailable(f"Kafka did not take {len(failed) + left} of {sent} commands: {reason}")
+        return sent
+
+    def outcomes(self, commands: Iterable[Command], *, timeout_s: float) -> "OutcomeReader":
+        """Begin to listen for the outcomes of commands; to be called before they are published."""
+        return OutcomeReader(
+            kafka=self.kafka,
+            codec=self.codec,
+            topic=self.topic("merge-outcome"),
+            expected={command.key for command in commands},
+            timeout_s=timeout_s,
+        )
+
+    def _produce(self, producer: Producer, command: Command, failed: list[KafkaError]) -> None:
+        kind = wire.event_type(command.event)
+        key = kind.key(command.event)
+        headers = cloudevents.headers(
+            event_id=str(uuid7()),
+            source="merge-worker submit",
+            type_=kind.name,
+            subject=kind.subject(command.event),
+            time=datetime.now(UTC),
+            partitionkey=key,
+            dataschema=self.codec.schema_uri(kind.name),
+        )
+        value = self.codec.encode(command.event)
+        while True:
+            try:
+                producer.produce(
+                    self.topic(kind.topic),
+                    value,
+                    key.encode(),
+                    headers={name: text.encode() for name, text in headers.items()},
+                    on_delivery=lambda error, _message: failed.append(error) if error is not None else None,
+                )
+            except BufferError:
+                producer.poll(0.1)  # the client's own queue is full: let it send
+            else:
+                producer.poll(0)
+                return
+
+
+class OutcomeReader:
+    """Reads merge-outcome from where it ended when this was made."""
+
+    def __init__(
+        self, *, kafka: Mapping[str, str], codec: Codec, topic: str, expected: set[tuple[str, str]], timeout_s: float
+    ) -> None:
+        """Find the ends of the topic.
+
+        Raises:
+            ServerUnavailable: the broker does not answer, or does not have the topic.
+        """
+        self._codec = codec
+        self._timeout_s = timeout_s
+        self.missing = set(expected)
+        self._consumer = Consumer(consumer_config(kafka, "merge-worker-submit"))
+        try:
+            self._consumer.assign(_ends(self._consumer, topic))
+        except KafkaException as fault:
+            raise ServerUnavailable(f"Kafka does not answer: {fault.args[0].name()}") from fault
+
+    def terminal(self) -> Iterator[Terminal]:
+        """Yield the terminal outcome of each command as it comes, until all have ended or the time is over.
+
+        What did not come in time is left in `missing`.
+        """
+        until = time.monotonic() + self._timeout_s
+        while self.missing and (left := until - time.monotonic()) > 0:
+            message = self._consumer.poll(min(left, 1.0))
+            outcome = None if message is None or message.error() is not None else self._decoded(message)
+            if isinstance(outcome, Terminal) and (outcome.tenant_id, outcome.command_id) in self.missing:
+                self.missing.discard((outcome.tenant_id, outcome.command_id))
+                yield outcome
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._consumer.close()
+
+    def _decoded(self, message: Message) -> object:
+        try:
+            return self._codec.decode(message.value() or b"")
+        except Undecodable:
+            return None  # not an answer to anybody; whoever consumes the topic quarantines it
+
+
+def _ends(consumer: Consumer, topic: str) -> list[TopicPartition]:
+    known = consumer.list_topics(topic, timeout=_ANSWER_LIMIT_S).topics[topic]
+    if known.error is not None:
+        raise ServerUnavailable(f"Kafka has no topic {topic}")
+    ends = []
+    for partition in known.partitions:
+        _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ANSWER_LIMIT_S)
+        ends.append(TopicPartition(topic, partition, end))
+    return ends

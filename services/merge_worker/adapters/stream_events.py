@@ -1,0 +1,73 @@
+"""From the engine's results to the events of customer-merged. Ids, counts and names only, never values."""
+
+from collections.abc import Sequence
+
+import customer_events as wire
+from customer_identity import merging
+
+
+def customer_merged(result: merging.Merged, acks: tuple[wire.RequiredAck, ...]) -> wire.CustomerMerged:
+    """Return the event of a merge; its place in the stream is given at append."""
+    order = result.order
+    return wire.CustomerMerged(
+        tenant_id=order.tenant_id,
+        merge_id=result.merge_id,
+        command_id=order.command_id,
+        winner=wire.VersionedId(id=result.winner.id, version=result.winner.version),
+        losers=tuple(
+            wire.MergedLoser(id=one.id, version=one.version, disposition=wire.Disposition(one.disposition.value))
+            for one in result.losers
+        ),
+        redirects=_redirects(result.redirects),
+        external_ids=tuple(
+            wire.MovedExternalId(system=one.system, id=one.id, from_=one.from_id, to=one.to_id)
+            for one in result.external_ids
+        ),
+        rows=wire.RowsState(result.rows),
+        moved=tuple(wire.MovedRows(table=one.table, rows=one.rows, collisions=one.collisions) for one in result.moved),
+        field_decisions=tuple(
+            wire.FieldDecision(field=one.field, strategy=one.strategy, from_customer_id=one.from_customer_id)
+            for one in result.field_decisions
+        ),
+        consent_decisions=tuple(
+            wire.ConsentDecision(channel=one.channel, result=one.result, evidence=one.evidence)
+            for one in result.consent_decisions
+        ),
+        required_acks=acks,
+        undoable_until=result.undoable_until,
+        actor=order.requested_by.id,
+        reason=order.reason,
+        policy_version=result.policy_version,
+        candidate_id=order.candidate_id,
+        merged_at=result.merged_at,
+    )
+
+
+def customer_unmerged(result: merging.Unmerged, acks: tuple[wire.RequiredAck, ...]) -> wire.CustomerUnmerged:
+    """Return the event of an unmerge; its place in the stream is given at append."""
+    order = result.order
+    return wire.CustomerUnmerged(
+        tenant_id=order.tenant_id,
+        unmerge_id=result.unmerge_id,
+        merge_id=result.merge_id,
+        command_id=order.command_id,
+        mode=wire.UnmergeMode(order.mode.value),
+        from_id=result.from_id,
+        restored=tuple(wire.VersionedId(id=one.id, version=one.version) for one in result.restored),
+        redirects=_redirects(result.redirects),
+        returned=tuple(wire.ReturnedRows(table=one.table, rows=one.rows) for one in result.returned),
+        kept=tuple(wire.KeptRows(table=one.table, rows=one.rows, reason=one.reason) for one in result.kept),
+        recomputed_fields=result.recomputed_fields,
+        conflicts=tuple(
+            wire.UnmergeConflict(table=one.table, id=one.id, reason=one.reason) for one in result.conflicts
+        ),
+        required_acks=acks,
+        at=result.at,
+    )
+
+
+def _redirects(redirects: Sequence[merging.Redirect]) -> tuple[wire.Redirect, ...]:
+    return tuple(
+        wire.Redirect(from_=one.from_id, direct_to=one.direct_to, canonical=one.canonical, version=one.version)
+        for one in redirects
+    )

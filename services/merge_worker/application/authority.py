@@ -1,0 +1,46 @@
+"""Who may ask for what: roles recommend < merge < protected-data < admin.
+
+The roles are claims in the command's body: the bus gives no producer identity. Under authority
+`topic`, the only one there is now, whoever may write the command topic is trusted to state them,
+and that topic's access list is the guard.
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from customer_events import RuleError, Side
+
+
+class Role(IntEnum):
+    """What an actor may do; each role includes the ones below it."""
+
+    NONE = 0
+    RECOMMEND = 1
+    MERGE = 2
+    PROTECTED_DATA = 3
+    ADMIN = 4
+
+
+ROLE_NAMES = {
+    "recommend": Role.RECOMMEND,
+    "merge": Role.MERGE,
+    "protected-data": Role.PROTECTED_DATA,
+    "admin": Role.ADMIN,
+}
+
+
+def highest_role(roles: Iterable[str]) -> Role:
+    """Return the highest role named; names nobody defined count for nothing."""
+    return max((ROLE_NAMES.get(name, Role.NONE) for name in roles), default=Role.NONE)
+
+
+def not_allowed(needed: Role) -> RuleError:
+    """Return the failure of an actor who lacks a role."""
+    role = needed.name.lower().replace("_", "-")
+    return RuleError(
+        rule="MERGE_PERMISSION_MISSING",
+        side=Side.ACTOR,
+        message=f"the actor does not have the role {role}",
+        remediation=f"Ask somebody with the role {role} to do it.",
+        permanent=True,
+    )

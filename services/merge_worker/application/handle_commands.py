@@ -1,0 +1,113 @@
+"""Topic merge-command: claim each command once, then do the batch's commands in order.
+
+A command claimed for the first time is done; the same one again gets the outcome stored for it and
+nothing else; other content under its id is refused without touching what is stored.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from customer_events import RuleError, Side, Stage
+from event_runtime.failpoints import failpoint
+from event_runtime.handler import Refusal, RefusedFault
+from event_runtime.inbox import ClaimState, Inbox
+from event_runtime.outbox import Draft
+from event_runtime.records import Received
+from event_runtime.retry import FaultClass
+from merge_worker.adapters.commands import AnyCommand, Command
+from merge_worker.adapters.outcomes import Outcomes
+from merge_worker.application.order_of_work import rounds
+
+UseCase = Callable[[Connection, Sequence[Command], datetime], Sequence[Draft]]
+"""Does commands of one kind, in their order, at a time; returns everything to publish about them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandleCommands:
+    """The handler of topic merge-command.
+
+    `cases` does commands and `put_off` puts those aside that find no lock, both by the name of the command. `count`
+    hears what becomes of a batch: the drafts about its new commands, and how many commands were known.
+    """
+
+    inbox: Inbox
+    outcomes: Outcomes
+    cases: Mapping[str, UseCase]
+    put_off: Mapping[str, UseCase]
+    clock: Callable[[Connection], datetime]
+    count: Callable[[Connection, Sequence[Draft], int], None]
+
+    def handle(self, connection: Connection, received: Sequence[Received]) -> Sequence[Draft]:
+        """Do a batch inside the caller's transaction and return what to publish."""
+        now = self.clock(connection)
+        fresh, known = self._claim(connection, received, now)
+        failpoint("after_claim")
+        drafts: list[Draft] = []
+        for kinds in rounds(fresh):
+            for kind, commands in kinds.items():
+                drafts.extend(self.cases[kind](connection, commands, now))
+        self.count(connection, drafts, len(received) - len(fresh))
+        return [*known, *drafts]
+
+    def refuse(self, connection: Connection, received: Received, fault: RefusedFault) -> Refusal | None:
+        """Answer a command that cannot be carried out even alone.
+
+        What the database refuses for good is the command's own outcome. A merge whose customers stay
+        locked is put aside. Anything else is no statement about the command: None, and nothing claimed.
+        """
+        if not isinstance(received.event, AnyCommand):
+            return None
+        kind = type(received.event).__name__
+        refused = fault.fault_class in {FaultClass.DATA, FaultClass.STALE}
+        if not refused and (fault.fault_class is not FaultClass.CONTENTION or kind not in self.put_off):
+            return None
+        now = self.clock(connection)
+        fresh, drafts = self._claim(connection, [received], now)
+        for command in fresh:
+            if refused:
+                errors = [database_refused(fault.sqlstate)]
+                drafts.append(self.outcomes.rejected(command, Stage.EXECUTION, errors, now))
+            else:
+                drafts.extend(self.put_off[kind](connection, [command], now))
+        return Refusal(drafts=tuple(drafts))
+
+    def _claim(
+        self, connection: Connection, received: Sequence[Received], now: datetime
+    ) -> tuple[list[Command], list[Draft]]:
+        commands = [Command.of(item.event) for item in received]
+        claims = self.inbox.claim(
+            connection,
+            [
+                (command.tenant_id, command.command_id, item.digest)
+                for command, item in zip(commands, received, strict=True)
+            ],
+        )
+        fresh: list[Command] = []
+        drafts: list[Draft] = []
+        for command, item, claim in zip(commands, received, claims, strict=True):
+            match claim.state:
+                case ClaimState.NEW:
+                    fresh.append(command)
+                case ClaimState.DUPLICATE if claim.outcome is not None:
+                    drafts.append(claim.outcome.draft())
+                case ClaimState.DUPLICATE:
+                    # Not ended yet: it waits, or it is being done in this very batch. Its one
+                    # outcome answers every copy.
+                    continue
+                case ClaimState.CONFLICT:
+                    drafts.append(self.outcomes.key_reused(command, item.digest, now))
+        return fresh, drafts
+
+
+def database_refused(sqlstate: str | None) -> RuleError:
+    """Return the failure of a command whose own data the database does not take."""
+    return RuleError(
+        rule="DATABASE_REFUSED",
+        side=Side.SYSTEM,
+        message=f"the database refused the change (SQLSTATE {sqlstate or 'unknown'})",
+        remediation="Look for a constraint or trigger on the customer tables that the merge plan does not know of.",
+        permanent=True,
+    )
