@@ -1,0 +1,93 @@
+"""Customers from CSV text: pure parsing of lines; opening files stays with the caller."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from customer_identity.faults import IdentityFault
+from customer_identity.records import CustomerRecord
+
+INPUT_COLUMNS: Final = (
+    "customer_id", "source", "full_name", "given_name", "middle_name", "family_name", "date_of_birth", "gender",
+    "email", "phone", "street", "city", "region", "postal_code", "country", "national_id", "occupation",
+    "email_verified", "phone_verified",
+)  # fmt: skip
+_BOOLEANS: Final = frozenset({"email_verified", "phone_verified"})
+_TRUE: Final = frozenset({"true", "t", "yes", "y", "1"})
+MAX_ID_LENGTH: Final = 200
+MAX_VALUE_LENGTH: Final = 10_000
+
+
+class CsvProblem(IdentityFault):
+    """The customer file cannot be used; the message says where and what to do, and quotes no value."""
+
+
+class CustomerCsv:
+    """Customers of a CSV text, read lazily.
+
+    Iterating yields one record a row, in order. The first line names the columns: `customer_id` and any of
+    INPUT_COLUMNS; others are ignored and listed in `unknown_columns`. An empty field means that the value is absent.
+
+    Raises (on construction or while iterating):
+        CsvProblem: no header, no customer_id column, an empty or repeated id, broken quotes, text that is not UTF-8.
+    """
+
+    def __init__(self, lines: Iterable[str], *, tenant_id: str = "default") -> None:
+        self._tenant_id = tenant_id
+        self._rows = csv.reader(lines, strict=True)
+        header = [name.strip().lower() for name in self._next() or []]
+        if not any(header):
+            raise CsvProblem("the file is empty: its first line must name the columns, customer_id among them")
+        if "customer_id" not in header:
+            raise CsvProblem("no column customer_id in the first line: add one with an id unique to each row")
+        repeated = sorted({name for name in header if name in INPUT_COLUMNS and header.count(name) > 1})
+        if repeated:
+            raise CsvProblem(f"column {repeated[0]} is there twice: rename or remove one")
+        self._header = header
+        self.unknown_columns = tuple(name for name in header if name and name not in INPUT_COLUMNS)
+
+    def __iter__(self) -> Iterator[CustomerRecord]:
+        seen: set[str] = set()
+        while (row := self._next()) is not None:
+            if not any(row):
+                continue
+            line = self._rows.line_num
+            if len(row) > len(self._header):
+                raise CsvProblem(
+                    f"line {line} has {len(row)} fields, the header {len(self._header)}: quote values that hold commas"
+                )
+            yield self._record(row, line, seen)
+
+    def _record(self, row: list[str], line: int, seen: set[str]) -> CustomerRecord:
+        values = {name: value.strip() for name, value in zip(self._header, row, strict=False) if name in INPUT_COLUMNS}
+        customer_id = values.pop("customer_id", "")
+        if not customer_id:
+            raise CsvProblem(f"line {line} has no customer_id: every row needs one")
+        if len(customer_id) > MAX_ID_LENGTH or not customer_id.isprintable():
+            raise CsvProblem(f"line {line}: a customer_id has 1 to {MAX_ID_LENGTH} printable characters")
+        if customer_id in seen:
+            raise CsvProblem(f"line {line} repeats a customer_id of an earlier line: ids must be unique")
+        if any(len(value) > MAX_VALUE_LENGTH or "\0" in value for value in values.values()):
+            raise CsvProblem(f"line {line} holds a value longer than {MAX_VALUE_LENGTH} characters or a NUL character")
+        seen.add(customer_id)
+        flags = {name: values.pop(name, "").lower() in _TRUE for name in _BOOLEANS}
+        return CustomerRecord.of(
+            values,
+            tenant_id=self._tenant_id,
+            customer_id=customer_id,
+            source=values.pop("source", ""),
+            email_verified=flags["email_verified"],
+            phone_verified=flags["phone_verified"],
+        )
+
+    def _next(self) -> list[str] | None:
+        try:
+            return next(self._rows, None)
+        except UnicodeDecodeError as error:
+            raise CsvProblem(
+                f"the file is not UTF-8 (after line {self._rows.line_num}): save it as UTF-8 and try again"
+            ) from error
+        except csv.Error as error:
+            raise CsvProblem(
+                f"line {self._rows.line_num} is no valid CSV (a quote that is not closed or not doubled?): {error}"
+            ) from error

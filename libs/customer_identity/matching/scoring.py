@@ -1,0 +1,110 @@
+"""Fellegi-Sunter scores of many pairs at once, each with its evidence."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from customer_identity.comparison.fields import EXACT, FIELDS, MISSING
+from customer_identity.matching.model import Model
+
+_WIDTH: Final = max(len(field.levels) for field in FIELDS)
+_AGREEMENT_CAP: Final = 9.0
+"""Nats: agreement beyond this cannot drown a contradiction (however many fields agree, another birth date counts)."""
+_PRIOR_RECORDS: Final = 500.0
+"""For how many records the model's own share of duplicates counts, against what was found in this base."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of n pairs. `weights` (n x fields, nats) and `prior` sum to `logit`; positive speaks for one person."""
+
+    logit: Floats
+    weights: Floats
+    prior: Floats
+    explanation: NDArray[np.intp]
+    """Index of the likeliest other explanation, against which the weights were taken."""
+
+
+class Scorer:
+    """A model, ready to score."""
+
+    def __init__(self, model: Model) -> None:
+        """Tables of the model's logarithms, one row a field; the last column is for a missing field (no evidence)."""
+        self.model = model
+        self._match = _table([model.match[f.name] for f in FIELDS])
+        chance = [model.chance[f.name] for f in FIELDS]
+        self._other = np.stack(
+            [_table([e.levels.get(f.name, c) for f, c in zip(FIELDS, chance, strict=True)]) for e in model.explanations]
+        )
+        self._by_chance = np.array([[f.name not in e.levels for f in FIELDS] for e in model.explanations])
+        self._exact_by_chance = np.log([c[-1] for c in chance])
+        self._rates = np.array(
+            [np.nan if e.pairs_per_record is None else np.log(e.pairs_per_record) for e in model.explanations]
+        )
+        self._rarity = [model.rarity.get(f.name) for f in FIELDS]
+
+    def log_frequency(self, holders: Floats, filled: Floats) -> Floats:
+        """Ln frequency of each record's values (records x fields), from how many others hold them; nan: the model's."""
+        out = np.full(holders.shape, np.nan)
+        for column, rule in enumerate(self._rarity):
+            if rule is not None:
+                others = np.maximum(holders[:, column] - rule.free_holders, 0.0) + rule.unseen
+                out[:, column] = np.log(np.minimum(others / (filled[:, column] + 20.0), 0.5))
+        return out
+
+    def score(self, levels: NDArray[np.int8], log_frequency: Floats, records: Floats, duplicates: Floats) -> Scores:
+        """Scores a level matrix.
+
+        Per pair: `log_frequency` as above, `records` in the base it was found in, `duplicates` found there so far.
+        """
+        matched, totals, rarer, at = self._totals(levels, log_frequency, records)
+        best = totals.argmax(axis=1)
+        fields = np.arange(len(FIELDS))
+        weights = matched - self._other[best[:, None], fields, at] - np.where(self._by_chance[best], rarer, 0.0)
+        expected = np.log((self.model.duplicates_per_record * _PRIOR_RECORDS + duplicates) / (_PRIOR_RECORDS + records))
+        logit = expected + matched.sum(axis=1) - np.logaddexp.reduce(totals, axis=1)
+        against = np.minimum(weights, 0.0).sum(axis=1)
+        logit = np.minimum(logit, np.minimum(logit - against, _AGREEMENT_CAP) + against)
+        return Scores(logit, weights, logit - weights.sum(axis=1), best)
+
+    def shares(self, levels: NDArray[np.int8], log_frequency: Floats, records: float) -> Floats:
+        """Probability of each kind of pair (column 0: one person; then the explanations) for each pair."""
+        matched, totals, _, _ = self._totals(levels, log_frequency, np.full(len(levels), records))
+        every = np.column_stack([np.log(self.model.duplicates_per_record) + matched.sum(axis=1), totals])
+        out: Floats = np.exp(every - np.logaddexp.reduce(every, axis=1)[:, None])
+        return out
+
+    def _totals(
+        self, levels: NDArray[np.int8], log_frequency: Floats, records: Floats
+    ) -> tuple[Floats, Floats, Floats, NDArray[np.intp]]:
+        """Per pair: ln m; ln(expected pairs x probability) per explanation; ln how much rarer equal values are; columns."""
+        fields = np.arange(len(FIELDS))
+        at = np.where(levels == MISSING, _WIDTH, levels).astype(np.intp)
+        equal = (levels == np.asarray(EXACT)) & ~np.isnan(log_frequency)
+        rarer = np.where(equal, log_frequency - self._exact_by_chance, 0.0)
+        totals = np.empty((len(levels), len(self._rates)))
+        for kind, rate in enumerate(self._rates):
+            by_chance = rarer[:, self._by_chance[kind]].sum(axis=1)
+            totals[:, kind] = (
+                self._other[kind][fields, at].sum(axis=1)
+                + by_chance
+                + (np.log(records + 1.0) if np.isnan(rate) else rate)
+            )
+        return self._match[fields, at], totals, rarer, at
+
+
+def probability(logit: Floats) -> Floats:
+    """Logistic function."""
+    out: Floats = 1.0 / (1.0 + np.exp(-np.clip(logit, -30, 30)))
+    return out
+
+
+def _table(distributions: list[tuple[float, ...]]) -> Floats:
+    out = np.zeros((len(distributions), _WIDTH + 1))
+    for row, values in enumerate(distributions):
+        out[row, : len(values)] = np.log(values)
+    return out

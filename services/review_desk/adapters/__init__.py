@@ -1,0 +1,1 @@
+"""The desk's own tables, and the two things it reads of others."""

@@ -1,0 +1,113 @@
+"""Tables review.commands and review.in_flight: what the desk asked for, and whose identity is busy with it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentCommand:
+    """A command of the desk: the customers it was made for, and the canonical ids that are busy with it."""
+
+    tenant_id: str
+    command_id: str
+    command_type: str
+    candidate_id: str | None
+    customer_ids: tuple[str, ...]
+    actor: str
+    takes: tuple[str, ...] = ()
+    outcome: str | None = None
+
+
+class CommandTable:
+    """Every method runs in the caller's transaction, under the tenant's lock."""
+
+    def busy(self, connection: Connection, tenant_id: str, customer_ids: Collection[str]) -> dict[str, str]:
+        """Of these canonical ids those that a command in flight has taken, with the command's id."""
+        asked = {"tenant_id": tenant_id, "ids": sorted(set(customer_ids))}
+        return {row.customer_id: row.command_id for row in connection.execute(_BUSY, asked)}
+
+    def send(self, connection: Connection, commands: Sequence[SentCommand]) -> None:
+        """Note commands that are on their way; what they take is busy until they end."""
+        if not commands:
+            return
+        connection.execute(
+            _SEND,
+            [
+                {
+                    "tenant_id": command.tenant_id,
+                    "command_id": command.command_id,
+                    "command_type": command.command_type,
+                    "candidate_id": command.candidate_id,
+                    "customer_ids": list(command.customer_ids),
+                    "actor": command.actor,
+                }
+                for command in commands
+            ],
+        )
+        takes = [
+            {"tenant_id": command.tenant_id, "customer_id": root, "command_id": command.command_id}
+            for command in commands
+            for root in sorted(set(command.takes))
+        ]
+        if takes:
+            connection.execute(_TAKE, takes)
+
+    def end(self, connection: Connection, tenant_id: str, command_id: str, outcome: str) -> SentCommand | None:
+        """Note how a command ended and free its identities.
+
+        None when it is not the desk's, or ended before.
+        """
+        asked = {"tenant_id": tenant_id, "command_id": command_id, "outcome": outcome}
+        row = connection.execute(_END, asked).one_or_none()
+        if row is None:
+            return None
+        connection.execute(_FREE, {"tenant_id": tenant_id, "command_id": command_id})
+        return SentCommand(
+            tenant_id=tenant_id,
+            command_id=command_id,
+            command_type=row.command_type,
+            candidate_id=row.candidate_id,
+            customer_ids=tuple(row.customer_ids),
+            actor=row.actor,
+            outcome=outcome,
+        )
+
+    def sent(self, connection: Connection, tenant_id: str, command_id: str) -> SentCommand | None:
+        """A command of the desk, ended or not."""
+        row = connection.execute(_SENT, {"tenant_id": tenant_id, "command_id": command_id}).one_or_none()
+        if row is None:
+            return None
+        return SentCommand(
+            tenant_id=tenant_id,
+            command_id=command_id,
+            command_type=row.command_type,
+            candidate_id=row.candidate_id,
+            customer_ids=tuple(row.customer_ids),
+            actor=row.actor,
+            outcome=row.outcome,
+        )
+
+
+_BUSY = text(
+    "SELECT customer_id, command_id FROM review.in_flight"
+    " WHERE tenant_id = :tenant_id AND customer_id = ANY (CAST(:ids AS text[]))"
+)
+_SEND = text(
+    "INSERT INTO review.commands (tenant_id, command_id, command_type, candidate_id, customer_ids, actor)"
+    " VALUES (:tenant_id, :command_id, :command_type, :candidate_id, :customer_ids, :actor)"
+)
+_TAKE = text(
+    "INSERT INTO review.in_flight (tenant_id, customer_id, command_id) VALUES (:tenant_id, :customer_id, :command_id)"
+)
+_END = text(
+    "UPDATE review.commands SET outcome = :outcome, ended_at = clock_timestamp()"
+    " WHERE tenant_id = :tenant_id AND command_id = :command_id AND outcome IS NULL"
+    " RETURNING command_type, candidate_id, customer_ids, actor"
+)
+_FREE = text("DELETE FROM review.in_flight WHERE tenant_id = :tenant_id AND command_id = :command_id")
+_SENT = text(
+    "SELECT command_type, candidate_id, customer_ids, actor, outcome FROM review.commands"
+    " WHERE tenant_id = :tenant_id AND command_id = :command_id"
+)

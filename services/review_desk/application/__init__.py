@@ -1,0 +1,1 @@
+"""What the desk does, one use case a file."""

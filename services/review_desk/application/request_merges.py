@@ -1,0 +1,149 @@
+"""A person asks for a merge that no case proposes, recommends one, or takes one off the worker's list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from uuid_utils import uuid7
+
+from customer_events import Actor, Approval, FieldChoice, MergeCustomers, OnIneligible, RecommendMerge, RemoveMerge
+from customer_identity.merging import RuleFailure
+from event_runtime.drafts import Draft
+from event_runtime.publisher import Publisher
+from merge_engine import MergeEngine
+from review_desk.adapters.command_table import SentCommand
+from review_desk.adapters.decision_log import DecisionKind, DecisionMade
+from review_desk.adapters.desk_control import database_time, lock_tenants
+from review_desk.adapters.tables import DeskTables
+from review_desk.application.approve_cases import Choices, may_merge
+from review_desk.application.decide_cases import DecideCases
+from review_desk.merge_commands import as_order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What came of it: the commands that were sent, or why none was, with all the rules that stand against it."""
+
+    command_ids: tuple[str, ...] = ()
+    drafts: tuple[Draft, ...] = ()
+    refused: str | None = None
+    failures: tuple[RuleFailure, ...] = ()
+
+
+class RequestMerges:
+    """Makes commands from what a person typed: each is a new command with an id of its own."""
+
+    def __init__(self, *, tables: DeskTables, merges: MergeEngine, decide: DecideCases, publisher: Publisher) -> None:
+        """Works on `tables` and previews with `merges`."""
+        self._tables = tables
+        self._merges = merges
+        self._decide = decide
+        self._publisher = publisher
+
+    def merge(
+        self, connection: Connection, tenant_id: str, actor: Actor, losers: Sequence[str], choices: Choices
+    ) -> Asked:
+        """Merge the losers into `choices.winner_id`, if no rule forbids it and nothing of theirs is in flight."""
+        if not may_merge(actor):
+            return Asked(refused="needs the role merge; without it a merge can only be recommended")
+        lock_tenants(connection, [tenant_id])
+        now = database_time(connection)
+        command = MergeCustomers(
+            tenant_id=tenant_id,
+            command_id=str(uuid7()),
+            winner_id=choices.winner_id,
+            loser_ids=tuple(losers),
+            field_choices=tuple(FieldChoice(field=name, from_customer_id=one) for name, one in choices.fields),
+            waived_rules=choices.waived_rules,
+            on_ineligible=OnIneligible.WAIT if choices.wait_until_eligible else OnIneligible.REJECT,
+            requested_by=actor,
+            approvals=(Approval(by=actor.id, at=now),),
+            reason=choices.reason,
+            issued_at=now,
+        )
+        order = as_order(command)
+        preview = self._merges.preview(connection, order)
+        if preview.noop is not None:
+            return Asked(refused=f"they are one customer already: {preview.noop.canonical_id}")
+        temporary = choices.wait_until_eligible and all(not failure.permanent for failure in preview.failures)
+        if preview.failures and not temporary:
+            return Asked(refused="rules stand against it", failures=preview.failures)
+        identities = self._decide.fresh_identities(connection, tenant_id, order.named)
+        roots = sorted({identities.root(customer_id) for customer_id in order.named})
+        if taken := self._tables.commands.busy(connection, tenant_id, roots):
+            busy = ", ".join(sorted(taken))
+            return Asked(
+                refused=f"a merge of {busy} is in flight ({', '.join(sorted(set(taken.values())))}); try again"
+            )
+        self._send(connection, command, DecisionKind.MERGE_ASKED, order.named, takes=roots)
+        return Asked(command_ids=(command.command_id,), drafts=(self._publisher.draft(command),))
+
+    def recommend(
+        self, connection: Connection, tenant_id: str, actor: Actor, losers: Sequence[str], choices: Choices
+    ) -> Asked:
+        """Put the merge on the worker's list for somebody with the role merge."""
+        now = database_time(connection)
+        command = RecommendMerge(
+            tenant_id=tenant_id,
+            command_id=str(uuid7()),
+            winner_id=choices.winner_id,
+            loser_ids=tuple(losers),
+            field_choices=tuple(FieldChoice(field=name, from_customer_id=one) for name, one in choices.fields),
+            waived_rules=choices.waived_rules,
+            requested_by=actor,
+            reason=choices.reason,
+            issued_at=now,
+        )
+        self._send(connection, command, DecisionKind.RECOMMENDED, (*filter(None, (choices.winner_id,)), *losers))
+        return Asked(command_ids=(command.command_id,), drafts=(self._publisher.draft(command),))
+
+    def remove(
+        self, connection: Connection, tenant_id: str, actor: Actor, request_ids: Sequence[str], reason: str
+    ) -> Asked:
+        """Take these requests off the worker's list."""
+        commands = [
+            RemoveMerge(
+                tenant_id=tenant_id,
+                command_id=str(uuid7()),
+                request_id=request_id,
+                requested_by=actor,
+                reason=reason,
+            )
+            for request_id in request_ids
+        ]
+        for command in commands:
+            self._send(connection, command, DecisionKind.REMOVED, ())
+        return Asked(
+            command_ids=tuple(command.command_id for command in commands),
+            drafts=tuple(self._publisher.draft(command) for command in commands),
+        )
+
+    def _send(
+        self,
+        connection: Connection,
+        command: MergeCustomers | RecommendMerge | RemoveMerge,
+        kind: DecisionKind,
+        customer_ids: Sequence[str],
+        *,
+        takes: Sequence[str] = (),
+    ) -> None:
+        sent = SentCommand(
+            tenant_id=command.tenant_id,
+            command_id=command.command_id,
+            command_type=type(command).__name__,
+            candidate_id=None,
+            customer_ids=tuple(customer_ids),
+            actor=command.requested_by.id,
+            takes=tuple(takes),
+        )
+        made = DecisionMade(
+            decision=kind,
+            decided_by=command.requested_by.id,
+            roles=command.requested_by.roles,
+            reason=command.reason,
+            tenant_id=command.tenant_id,
+            command_id=command.command_id,
+            detail={"customers": list(customer_ids)},
+        )
+        self._tables.commands.send(connection, [sent])
+        self._tables.decisions.add(connection, [made])

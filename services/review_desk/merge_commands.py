@@ -1,0 +1,114 @@
+"""From a decision to the command on the wire, and to the order that a preview understands."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from customer_events import Actor, Approval, FieldChoice, MarkNotDuplicate, MergeCustomers, OnIneligible
+from customer_identity import merging
+from customer_identity.approval import ApprovalPolicy
+from review_desk.cases import Case, PersonApproval
+
+# Commands of cases have derived ids: the same decision about the same revision is the same command, however often it
+# is made.
+_COMMANDS: Final = uuid.UUID("0f6b6a0a-3f0e-5c34-8a36-5b5d2f6a9d11")
+
+MERGE_ROLE: Final = "merge"
+
+
+def command_id(case: Case) -> str:
+    """The id of the next command of a case: a function of case, revision and how many were sent before."""
+    name = "\n".join((case.tenant_id, case.candidate_id, str(case.revision), str(case.attempts + 1)))
+    return str(uuid.uuid5(_COMMANDS, name))
+
+
+def rejection_id(case: Case) -> str:
+    """The id of the command that keeps a case's pair apart."""
+    name = "\n".join((case.tenant_id, case.candidate_id, str(case.revision), "not duplicate"))
+    return str(uuid.uuid5(_COMMANDS, name))
+
+
+def policy_actor(policy: ApprovalPolicy) -> Actor:
+    """Who asks when nobody had to be asked."""
+    return Actor(id=f"policy:{policy.name}", roles=(MERGE_ROLE,))
+
+
+def by_policy(
+    case: Case, roots: Sequence[str], policy: ApprovalPolicy, versions: Mapping[str, int], now: datetime
+) -> MergeCustomers:
+    """The command that the policy gives: the plan chooses the winner among the roots."""
+    actor = policy_actor(policy)
+    return MergeCustomers(
+        tenant_id=case.tenant_id,
+        command_id=command_id(case),
+        winner_id=None,
+        loser_ids=tuple(roots),
+        expected_versions={root: versions[root] for root in roots if root in versions},
+        requested_by=actor,
+        approvals=(Approval(by=actor.id, at=now),),
+        reason=f"duplicate, {case.grade.lower()}",
+        candidate_id=case.candidate_id,
+        candidate_revision=case.revision,
+        issued_at=now,
+    )
+
+
+def by_person(
+    case: Case, roots: Sequence[str], winner_id: str | None, approval: PersonApproval, now: datetime
+) -> MergeCustomers:
+    """The command that a person gave; `winner_id` is one of the roots, or None: the plan chooses."""
+    return MergeCustomers(
+        tenant_id=case.tenant_id,
+        command_id=command_id(case),
+        winner_id=winner_id,
+        loser_ids=tuple(root for root in roots if root != winner_id),
+        field_choices=tuple(
+            FieldChoice(field=name, from_customer_id=customer_id) for name, customer_id in approval.field_choices
+        ),
+        waived_rules=approval.waived_rules,
+        on_ineligible=OnIneligible.WAIT if approval.wait_until_eligible else OnIneligible.REJECT,
+        requested_by=Actor(id=approval.by, roles=approval.roles),
+        approvals=(Approval(by=approval.by, at=approval.at),),
+        reason=approval.reason,
+        candidate_id=case.candidate_id,
+        candidate_revision=case.revision,
+        issued_at=now,
+    )
+
+
+def keep_apart(case: Case, customer_ids: Sequence[str], actor: Actor, reason: str) -> MarkNotDuplicate:
+    """The command that says that the pair of a case are different people."""
+    return MarkNotDuplicate(
+        tenant_id=case.tenant_id,
+        command_id=rejection_id(case),
+        customer_ids=tuple(customer_ids),
+        requested_by=actor,
+        reason=reason,
+    )
+
+
+def as_order(command: MergeCustomers) -> merging.MergeOrder:
+    """The command as the merge engine takes it, for a preview."""
+    return merging.MergeOrder(
+        tenant_id=command.tenant_id,
+        command_id=command.command_id,
+        winner_id=command.winner_id,
+        loser_ids=command.loser_ids,
+        requested_by=merging.ActorRef(id=command.requested_by.id, roles=command.requested_by.roles),
+        reason=command.reason,
+        expected_versions=command.expected_versions,
+        field_choices=tuple(
+            merging.FieldChoice(
+                field=choice.field,
+                from_customer_id=choice.from_customer_id,
+                strategy=choice.strategy,
+                literal=choice.literal,
+            )
+            for choice in command.field_choices
+        ),
+        waived_rules=command.waived_rules,
+        approvals=tuple(merging.ApprovalRef(by=approval.by, at=approval.at) for approval in command.approvals),
+        candidate_id=command.candidate_id,
+        candidate_revision=command.candidate_revision,
+    )

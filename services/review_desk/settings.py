@@ -1,0 +1,28 @@
+"""The settings of the review desk: `REVIEW_DESK_…` in the environment or in a `.env` file."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from event_runtime.settings import HttpSettings, ServiceSettings
+
+CONSUMED_TOPICS = ("merge-candidate", "merge-outcome", "customer-merged")
+PRODUCED_TOPICS = ("merge-command", "merge-quarantine")
+
+
+class DeskSettings(ServiceSettings):
+    """What every service has, the approval policy, and the merge plan that rules are checked with."""
+
+    model_config = SettingsConfigDict(env_prefix="REVIEW_DESK_", extra="forbid", frozen=True, validate_default=True)
+    known_topics: ClassVar[tuple[str, ...]] = (*CONSUMED_TOPICS, *PRODUCED_TOPICS)
+
+    http: HttpSettings = HttpSettings(port=8083)
+    policy: str = Field(default="default", description="path of an approval policy, or the name of a shipped one")
+    plan: str = Field(default="default", description="path of the worker's merge plan, or the name of a shipped one")
+    look_again_s: Annotated[float, Field(gt=0)] = Field(
+        default=300, description="seconds between two looks at open cases that the policy could approve by now"
+    )
+    tenant: str = Field(
+        default="default", min_length=1, description="the tenant that a command of the terminal means without --tenant"
+    )

@@ -1,0 +1,1 @@
+"""What the commands print. Results go to stdout, everything else to stderr."""

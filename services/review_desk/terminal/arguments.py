@@ -1,0 +1,140 @@
+"""The arguments of each command. Standard library only: --help needs nothing else."""
+
+import argparse
+
+from event_runtime.command_line import add_json
+
+_STATES = ("OPEN", "WAITING", "APPROVED", "DONE", "REJECTED", "WITHDRAWN", "CLOSED")
+_GRADES = ("CERTAIN", "PROBABLE", "POSSIBLE")
+_STATUSES = (
+    "recommended", "approved", "running", "deferred", "merged", "unmerging", "unmerged", "removed", "rejected",
+)  # fmt: skip
+_ROLES = ("recommend", "merge", "protected-data", "admin")
+
+
+def run_arguments(parser: argparse.ArgumentParser) -> None:
+    """`run`."""
+    parser.add_argument("--no-relay", action="store_true", help="leave publishing to `review-desk relay`")
+
+
+def list_arguments(parser: argparse.ArgumentParser) -> None:
+    """`list`."""
+    parser.add_argument("--state", action="append", default=[], choices=(*_STATES, "all"), help="may be repeated")
+    parser.add_argument("--grade", action="append", default=[], choices=_GRADES, help="may be repeated")
+    parser.add_argument("--limit", type=_positive, help="at most so many")
+    parser.add_argument("--tenant", help="default: all tenants")
+    add_json(parser)
+
+
+def show_arguments(parser: argparse.ArgumentParser) -> None:
+    """`show`."""
+    parser.add_argument("case", metavar="CASE", help="number of the case, or id of its candidate")
+    add_json(parser)
+
+
+def approve_arguments(parser: argparse.ArgumentParser) -> None:
+    """`approve`."""
+    parser.add_argument("case", metavar="CASE", nargs="+", help="number of a case, or id of its candidate")
+    parser.add_argument("--winner", metavar="CUSTOMER_ID", help="who survives (default: the plan chooses)")
+    choice_arguments(parser)
+    actor_arguments(parser)
+    add_json(parser)
+
+
+def reject_arguments(parser: argparse.ArgumentParser) -> None:
+    """`reject`."""
+    parser.add_argument("case", metavar="CASE", nargs="+", help="number of a case, or id of its candidate")
+    actor_arguments(parser)
+    add_json(parser)
+
+
+def search_arguments(parser: argparse.ArgumentParser) -> None:
+    """`search`."""
+    parser.add_argument("--name", help="any word of it, or how one begins")
+    for name in ("phone", "email", "national-id", "id", "postcode"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--limit", type=_positive, default=50, help="at most so many (default %(default)s)")
+    parser.add_argument("--tenant", help="default: the configured tenant")
+    add_json(parser)
+
+
+def account_arguments(parser: argparse.ArgumentParser) -> None:
+    """`account`."""
+    parser.add_argument("customer_id", metavar="CUSTOMER_ID")
+    parser.add_argument("--tenant", help="default: the configured tenant")
+    add_json(parser)
+
+
+def pair_arguments(parser: argparse.ArgumentParser) -> None:
+    """`remove`, and what `merge` and `recommend` begin with."""
+    parser.add_argument("winner", metavar="WINNER")
+    parser.add_argument("loser", metavar="LOSER", nargs="+")
+    parser.add_argument("--tenant", help="default: the configured tenant")
+    actor_arguments(parser)
+    add_json(parser)
+
+
+def recommend_arguments(parser: argparse.ArgumentParser) -> None:
+    """`recommend`."""
+    pair_arguments(parser)
+    parser.add_argument("--choose", metavar="FIELD=CUSTOMER_ID", action="append", default=[], type=_choice,
+                        help="take a field from this customer; may be repeated")  # fmt: skip
+
+
+def merge_arguments(parser: argparse.ArgumentParser) -> None:
+    """`merge`."""
+    pair_arguments(parser)
+    choice_arguments(parser)
+
+
+def choice_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is decided along with a merge."""
+    parser.add_argument("--choose", metavar="FIELD=CUSTOMER_ID", action="append", default=[], type=_choice,
+                        help="take a field from this customer; may be repeated")  # fmt: skip
+    parser.add_argument("--waive", metavar="RULE", action="append", default=[], help="may be repeated")
+    parser.add_argument("--wait-until-eligible", action="store_true",
+                        help="send it although temporary rules fail; the worker tries until they pass")  # fmt: skip
+
+
+def actor_arguments(parser: argparse.ArgumentParser) -> None:
+    """Who acts, and why."""
+    parser.add_argument("--as", dest="actor", metavar="ID", help="who decides (default: the user of this terminal)")
+    parser.add_argument("--role", action="append", choices=_ROLES, help="may be repeated (default: merge)")
+    parser.add_argument("--reason", default="", help="kept with the decision")
+
+
+def requests_arguments(parser: argparse.ArgumentParser) -> None:
+    """`requests`."""
+    parser.add_argument("--status", action="append", default=[], choices=_STATUSES,
+                        help="may be repeated (default: the open ones)")  # fmt: skip
+    parser.add_argument("--limit", type=_positive, default=100, help="at most so many (default %(default)s)")
+    parser.add_argument("--tenant", help="default: all tenants")
+    add_json(parser)
+
+
+def report_arguments(parser: argparse.ArgumentParser) -> None:
+    """`report`."""
+    parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    parser.add_argument("--status", action="append", default=[], choices=_STATUSES,
+                        help="may be repeated (default: all)")  # fmt: skip
+    parser.add_argument("--tenant", help="default: all tenants")
+
+
+def policy_check_arguments(parser: argparse.ArgumentParser) -> None:
+    """`policy check`."""
+    parser.add_argument("file", metavar="FILE", nargs="?", help="default: the configured policy")
+    add_json(parser)
+
+
+def _choice(value: str) -> tuple[str, str]:
+    name, equals, customer_id = value.partition("=")
+    if not (name and equals and customer_id):
+        raise argparse.ArgumentTypeError(f"{value!r} is not FIELD=CUSTOMER_ID")
+    return name, customer_id
+
+
+def _positive(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number

@@ -1,0 +1,202 @@
+"""How cases, customers and requests look on a terminal, and as JSON."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from customer_identity.merging import RuleFailure
+from merge_engine import Account, CustomerSummary, Preview
+from review_desk.application.report_requests import RequestReported
+from review_desk.application.show_case import CaseShown
+from review_desk.cases import Case
+from review_desk.terminal.output import plain, write_table
+
+_BAR_UNIT_BITS = 1.0
+_BAR_MOST = 20
+
+
+def case_json(case: Case) -> dict[str, Any]:
+    """A case as `list --json` gives it."""
+    return {
+        "case": case.case_no,
+        "tenant_id": case.tenant_id,
+        "candidate_id": case.candidate_id,
+        "revision": case.revision,
+        "state": case.state.value,
+        "grade": case.grade.value,
+        "score": case.score,
+        "pair": list(case.pair),
+        "members": list(case.member_ids),
+        "evidence": plain(case.evidence),
+        "reasons": [_reason(why) for why in case.why],
+        "suggested_winner_id": case.suggested_winner_id,
+        "suggested_why": case.suggested_why,
+        "model_version": case.model_version,
+        "command_id": case.command_id,
+        "merge_id": case.merge_id,
+        "detected_at": plain(case.detected_at),
+    }
+
+
+def show_cases(cases: Iterable[Case]) -> None:
+    """The list of cases."""
+    write_table(
+        "Cases",
+        ("case", "state", "grade", "score", "customers", "why"),
+        [(case.case_no, case.state, case.grade, case.score, case.member_ids, "; ".join(case.why)) for case in cases],
+    )
+
+
+def show_case(shown: CaseShown) -> None:
+    """A case in full."""
+    case = shown.case
+    facts = [
+        ("state", case.state),
+        ("why", "; ".join(case.why)),
+        ("grade, score", f"{case.grade.value}, {case.score:.4g}"),
+        ("compared", case.pair),
+        ("identities", shown.roots),
+        ("suggested winner", " ".join(filter(None, (case.suggested_winner_id, case.suggested_why)))),
+        ("detector objects", case.blocked_because),
+        ("model, detected", f"{case.model_version}, {case.detected_at:%Y-%m-%d %H:%M:%S}"),
+        ("command", case.command_id),
+        ("merge", case.merge_id),
+    ]
+    write_table(f"Case {case.case_no}", ("", ""), [(name, value) for name, value in facts if value])
+    show_customers("Customers", shown.customers)
+    write_table(
+        "Evidence (bits; + speaks for one person)",
+        ("field", "level", "weight", ""),
+        [
+            (item.field, item.level, f"{item.weight:+.2f}", _bar(item.weight))
+            for item in sorted(case.evidence, key=lambda item: -item.weight)
+        ],
+    )
+    if shown.preview is not None:
+        show_preview(shown.preview)
+    write_table(
+        "Decisions",
+        ("when", "decision", "by", "revision", "reason"),
+        [(made.decided_at, made.decision, made.decided_by, made.revision, made.reason) for made in shown.decisions],
+    )
+
+
+def show_preview(preview: Preview) -> None:
+    """What a merge would do, and what stands against it."""
+    verdict = "would merge" if preview.eligible else "would be refused"
+    into = f" into {preview.winner_id}" if preview.winner_id else ""
+    write_table(
+        f"Preview: {verdict}{into}",
+        ("table", "rows that move", "collisions"),
+        [(move.table, move.rows, move.collisions) for move in preview.moves],
+    )
+    write_table(
+        "Fields of the winner",
+        ("field", "value", "from", "strategy", "alternatives"),
+        [
+            (
+                field.decision.field,
+                field.value,
+                field.decision.from_customer_id,
+                field.decision.strategy,
+                [f"{customer_id}: {value}" for customer_id, value in field.alternatives.items()],
+            )
+            for field in preview.fields
+        ],
+    )
+    show_failures("Rules that fail", preview.failures)
+    show_failures("Rules that warn", preview.warnings)
+
+
+def show_failures(title: str, failures: Sequence[RuleFailure]) -> None:
+    """Rules with the way out of each."""
+    if failures:
+        write_table(
+            title,
+            ("rule", "customers", "permanent", "what", "what to do"),
+            [
+                (failure.rule, failure.customer_ids, failure.permanent, failure.message, failure.remediation)
+                for failure in failures
+            ],
+        )
+
+
+def show_customers(title: str, customers: Iterable[CustomerSummary]) -> None:
+    """Customers as a search finds them."""
+    write_table(
+        title,
+        ("customer", "status", "merged into", "source", "name", "identifiers"),
+        [
+            (
+                customer.customer_id,
+                customer.status,
+                customer.merged_into,
+                customer.source,
+                customer.display_name,
+                [f"{one.kind} {one.value}{' (verified)' if one.verified else ''}" for one in customer.identifiers],
+            )
+            for customer in customers
+        ],
+    )
+
+
+def show_account(account: Account, cases: Sequence[Case]) -> None:
+    """One customer in full, and the cases it is part of."""
+    show_customers(f"Customer {account.summary.customer_id}", [account.summary])
+    write_table("Record", ("field", "value"), account.values.items())
+    write_table("What hangs on it", ("table", "rows"), account.rows.items())
+    if account.canonical.canonical_id != account.summary.customer_id:
+        write_table("Merged away", ("is now",), [(account.canonical.canonical_id,)])
+    write_table(
+        "Merged accounts",
+        ("customer", "into", "when", "by", "merge", "reason"),
+        [
+            (merged.customer_id, merged.direct_to, merged.merged_at, merged.actor, merged.merge_id, merged.reason)
+            for merged in account.merged_accounts
+        ],
+    )
+    show_cases(cases)
+
+
+REQUEST_COLUMNS = (
+    "request",
+    "status",
+    "winner",
+    "losers",
+    "eligible",
+    "failing rules",
+    "waiting for",
+    "next attempt",
+    "requested by",
+    "reason",
+    "merge",
+    "created",
+)
+
+
+def request_row(reported: RequestReported) -> tuple[object, ...]:
+    """A request as a line of the report, in the order of REQUEST_COLUMNS."""
+    request = reported.request
+    return (
+        request.request_id,
+        request.status,
+        request.winner_id,
+        request.loser_ids,
+        reported.eligible,
+        reported.failing_rules,
+        request.waiting_for,
+        request.next_attempt_at if request.is_open else None,
+        request.requested_by,
+        request.reason,
+        request.merge_id,
+        request.created_at,
+    )
+
+
+def _reason(why: str) -> dict[str, str]:
+    code, _, detail = why.partition(": ")
+    return {"code": code, "message": detail}
+
+
+def _bar(weight: float) -> str:
+    length = min(_BAR_MOST, round(abs(weight) / _BAR_UNIT_BITS))
+    return ("█" if weight > 0 else "░") * length
