@@ -1,0 +1,1 @@
+"""Starts the whole system, feeds it, watches it, and stops it again."""

@@ -1,0 +1,71 @@
+"""report.html: one page, without a single outside asset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from customer_merge_demo.results.facts import Facts
+from customer_merge_demo.results.pictures import flow, timeline
+
+_TEMPLATES = Path(__file__).parent / "templates"
+COLUMNS = ("name", "born", "e-mail", "phone", "address")
+_ICON_OK = Markup(
+    '<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="9" fill="none" stroke="currentColor" stroke-width="2"/>'
+    '<path d="M6 10.5l2.8 2.8L14.2 7.5" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round"/></svg>'
+)
+_ICON_BAD = Markup(
+    '<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="9" fill="none" stroke="currentColor" stroke-width="2"/>'
+    '<path d="M6.5 6.5l7 7m0-7l-7 7" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round"/></svg>'
+)
+
+# Codes of the desk's objections and of eligibility rules, in words for somebody who has never seen them.
+REASONS = {
+    "GRADE_NOT_AUTOMATIC": "Likely, but not certain",
+    "NO_TRUSTED_IDENTIFIER": "No e-mail, phone or national id that is the same in both",
+    "NO_INDEPENDENT_EVIDENCE": "Nothing beside that one identifier speaks for it",
+    "DETECTOR_OBJECTS": "The detector itself saw something against it",
+    "RULE_FAILED": "A business rule forbids it, or warns",
+    "NOT_DUPLICATE": "Somebody said these are different people",
+    "TOO_MANY_MEMBERS": "Too many records for one decision",
+    "PAUSED": "Automatic approval is paused",
+    "WAITING_FOR_COMMAND": "Another merge of the same people is under way",
+}
+
+
+def render(facts: Facts) -> str:
+    """The whole page."""
+    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    environment.filters.update(number="{:,}".format, percent=_percent, score=_score, readable=_readable)
+    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return environment.get_template("report.html.j2").render(
+        facts=facts,
+        style=Markup(style),  # noqa: S704 - our own file
+        flow=flow(facts.sizes),
+        timeline=timeline(facts.samples),
+        columns=COLUMNS,
+        reasons=REASONS,
+        merged_people=sum(count for size, count in facts.sizes.items() if size > 1),
+        icon_ok=_ICON_OK,
+        icon_bad=_ICON_BAD,
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _score(probability: float) -> str:
+    """A probability; near 1 with enough digits to tell 0.999 from 0.99999."""
+    if probability >= 0.9999:  # noqa: PLR2004
+        return "> 0.9999"
+    return f"{probability:.4f}" if probability > 0.99 else f"{probability:.2f}"  # noqa: PLR2004
+
+
+def _readable(code: str) -> str:
+    """A code as words: `NO_TRUSTED_IDENTIFIER` → `no trusted identifier`; what is no code stays as it is."""
+    if code.isupper() or code.islower():
+        return code.replace("_", " ").lower()
+    return code

@@ -1,0 +1,1 @@
+"""The reference customer store and the sample storefront that owns it."""
