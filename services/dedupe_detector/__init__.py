@@ -1,0 +1,1 @@
+"""Customer events in, merge candidates out."""

@@ -1,0 +1,1 @@
+"""The detector's own tables, its files, and how events become records."""

@@ -1,0 +1,73 @@
+"""Explain what is known of two customers."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from customer_identity.matching.evidence import FieldEvidence, blocks, evidence_of, sentence
+from customer_identity.matching.grades import Grade
+from customer_identity.matching.matcher import Matcher
+from customer_identity.matching.model import Model
+from dedupe_detector.adapters.postgres_index import PostgresIndex
+from event_runtime.faults import Fault
+
+
+class UnknownCustomer(Fault):
+    """The detector has no record of a customer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The score of a pair and everything it comes from."""
+
+    customer_ids: tuple[str, str]
+    score: float
+    grade: str
+    model_version: str
+    evidence: tuple[FieldEvidence, ...]
+    prior: float
+    """Nats that speak for one person before any field is looked at (negative: people are rarely there twice)."""
+    blocked_because: tuple[str, ...]
+    sentence: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For --json."""
+        return asdict(self)
+
+    def as_text(self) -> str:
+        """A sentence, then one line a field."""
+        width = max([len(e.field) for e in self.evidence] + [5])
+        lines = [f"  {'prior':<{width}}  {self.prior:+7.2f}"]
+        lines += [f"  {e.field:<{width}}  {e.weight:+7.2f}  {e.level}" for e in self.evidence]
+        held = [f"  not merged without a person: {', '.join(self.blocked_because)}"] if self.blocked_because else []
+        return "\n".join([self.sentence, *lines, *held, f"  model {self.model_version}"])
+
+
+class ExplainPair:
+    """Scores one pair afresh from the index."""
+
+    def __init__(self, model: Model) -> None:
+        """With the model the service scores with."""
+        self._model = model
+
+    def explain(self, connection: Connection, tenant_id: str, one: str, other: str) -> Explanation:
+        """Raises UnknownCustomer when either is not in the index (never seen, or erased)."""
+        index = PostgresIndex(connection)
+        found = {entry.customer_id: entry for entry in index.entries_of([(tenant_id, one), (tenant_id, other)])}
+        for customer_id in (one, other):
+            if customer_id not in found:
+                raise UnknownCustomer(f"customer {customer_id} of tenant {tenant_id}: never seen, or erased")
+        if one == other:
+            raise UnknownCustomer("name two different customers")
+        matches = Matcher(self._model, index).compare_pair(found[one], found[other])
+        return Explanation(
+            customer_ids=(one, other),
+            score=round(float(matches.score[0]), 6),
+            grade=Grade(int(matches.grade[0])).label,
+            model_version=self._model.version,
+            evidence=tuple(evidence_of(matches, 0)),
+            prior=round(float(matches.scores.prior[0]), 4),
+            blocked_because=tuple(blocks(matches, 0)),
+            sentence=sentence(matches, 0, [e.name for e in self._model.explanations]),
+        )

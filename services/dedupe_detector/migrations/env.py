@@ -1,0 +1,3 @@
+from event_runtime.migrate import run_migrations
+
+run_migrations()
