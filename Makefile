@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Set in many containers; here it would have each of a dozen processes compile every module again at its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint chaos bench lock docs clean
 

@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+
 from event_runtime.drafts import NO_HASH, Place
 from event_runtime.inbox import ClaimState
 from event_runtime.records import MessageKey
@@ -37,7 +38,9 @@ def test_the_same_id_of_another_tenant_is_another_message(runtime):
 
 
 def test_within_one_claim_the_first_is_new_and_answers_keep_their_order(runtime):
-    states = [c.state for c in claim(runtime, ("t1", "z", b"1"), ("t1", "a", b"1"), ("t1", "z", b"1"), ("t1", "z", b"9"))]
+    states = [
+        c.state for c in claim(runtime, ("t1", "z", b"1"), ("t1", "a", b"1"), ("t1", "z", b"1"), ("t1", "z", b"9"))
+    ]
     assert states == [NEW, NEW, DUPLICATE, CONFLICT]
 
 
@@ -70,7 +73,10 @@ def test_of_two_transactions_that_claim_the_same_messages_in_opposite_order_one_
     def take(name, order):
         answers[name] = claim(runtime, *order)
 
-    threads = [threading.Thread(target=take, args=("a", messages)), threading.Thread(target=take, args=("b", messages[::-1]))]
+    threads = [
+        threading.Thread(target=take, args=("a", messages)),
+        threading.Thread(target=take, args=("b", messages[::-1])),
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -3,6 +3,7 @@ import json
 import threading
 
 import pytest
+
 from customer_events import IdentityErased, MergeCompleted
 from event_runtime.codec import payload_of
 from event_runtime.drafts import NO_HASH, Place, UnsealableDraft
@@ -24,7 +25,9 @@ def rows(runtime: Runtime, columns: str):
 
 def test_positions_count_every_row_and_sequences_the_sequenced_ones(runtime):
     publisher = runtime.publisher
-    runtime.append(publisher.draft(erased(1)), publisher.draft(completed(1, Place(stream=0, sequence=1, prev_hash=NO_HASH))))
+    runtime.append(
+        publisher.draft(erased(1)), publisher.draft(completed(1, Place(stream=0, sequence=1, prev_hash=NO_HASH)))
+    )
     runtime.append(publisher.draft(erased(2)))
     assert rows(runtime, "position, sequence, event_type") == [
         (1, 1, "IdentityErased"),
@@ -44,7 +47,11 @@ def test_a_sealed_event_decodes_with_its_place_and_names_the_hash_of_the_one_bef
         assert event.canonical_id == str(sequence - 1)
         assert (partition, key) == (stream, str(stream).encode())
         told = json.loads(headers)
-        assert (told["ce_stream"], told["ce_sequence"], told["ce_partitionkey"]) == (str(stream), str(sequence), str(stream))
+        assert (told["ce_stream"], told["ce_sequence"], told["ce_partitionkey"]) == (
+            str(stream),
+            str(sequence),
+            str(stream),
+        )
         previous = hashlib.sha256(payload_of(body)).digest()
 
 
@@ -105,7 +112,9 @@ def test_four_concurrent_appenders_leave_no_gap_and_no_later_row_is_seen_before_
 
     def watch() -> None:
         while not done.is_set():
-            seen = runtime.query("SELECT stream, count(*), max(position), max(sequence) FROM {s}.outbox GROUP BY stream")
+            seen = runtime.query(
+                "SELECT stream, count(*), max(position), max(sequence) FROM {s}.outbox GROUP BY stream"
+            )
             failed.extend(row for row in seen if not row[1] == row[2] == row[3])
 
     workers = [threading.Thread(target=append, args=(n,)) for n in range(4)]

@@ -1,4 +1,3 @@
-import os
 import signal
 import sys
 import threading
@@ -6,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import text
+
 from customer_events import CATALOGUE
 from event_runtime.batch import TransactionLimits
 from event_runtime.breaker import BreakerPolicy
@@ -16,7 +17,6 @@ from event_runtime.quarantine import Quarantine
 from event_runtime.retry import FaultClass, RetryPolicy, StartOver
 from rig.processes import eventually as within
 from rig.runtime import Converter, command, make_runtime, produce, running
-from sqlalchemy import text
 
 COMMAND, ACK = "merge-command", "relink-ack"
 PROGRAM = Path(__file__).parents[1] / "rig" / "pipeline_program.py"
@@ -53,7 +53,7 @@ def outbox(runtime, event_type):
 
 
 def test_a_command_delivered_many_times_is_done_once_and_answered_with_one_event_id(runtime, kafka):
-    send(runtime, kafka, *(command(number) for number in range(40)) , *(command(number) for number in range(40)))
+    send(runtime, kafka, *(command(number) for number in range(40)), *(command(number) for number in range(40)))
     with running(runtime.pipeline(kafka, {COMMAND: Converter(runtime)})):
         eventually(lambda: done(runtime) == 80)
         send(runtime, kafka, command(7), command(7))

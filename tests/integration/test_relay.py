@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from event_runtime.health import LoopState, Progress
 from event_runtime.relay import RelayPolicy
 from rig.processes import eventually
@@ -153,7 +154,10 @@ def test_a_database_restored_from_before_what_was_published_halts_the_relay(runt
     runtime.query("UPDATE {s}.outbox_heads SET position = least(position, 2), sequence = least(sequence, 2)")
     for stream, position, digest in marks:
         runtime.query(
-            "UPDATE {s}.outbox_published SET position = :p, digest = :d WHERE stream = :s", s=stream, p=position, d=digest
+            "UPDATE {s}.outbox_published SET position = :p, digest = :d WHERE stream = :s",
+            s=stream,
+            p=position,
+            d=digest,
         )
     assert saved
     relay = runtime.relay(kafka)
@@ -242,4 +246,6 @@ def test_an_outcome_goes_to_its_own_topic_by_key(runtime, kafka):
 
 
 def metric_total(counter):
-    return sum(sample.value for metric in counter.collect() for sample in metric.samples if sample.name.endswith("_total"))
+    return sum(
+        sample.value for metric in counter.collect() for sample in metric.samples if sample.name.endswith("_total")
+    )

@@ -9,13 +9,14 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
 import customer_events
 from event_runtime import failpoints, logs
 from event_runtime.codec import Codec, SchemaStore
 from event_runtime.database import create_engine
 from event_runtime.records import Received
 from rig.runtime import Converter, Runtime
-from sqlalchemy import Connection
 
 
 def main() -> None:

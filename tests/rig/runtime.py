@@ -59,7 +59,9 @@ class Runtime:
         return Publisher(self.codec, customer_events.CATALOGUE, "/test", self.topics)
 
     def metrics(self) -> RuntimeMetrics:
-        return RuntimeMetrics("test", topics=self.topics.values(), published_topics=self.topics.values(), streams=STREAMS)
+        return RuntimeMetrics(
+            "test", topics=self.topics.values(), published_topics=self.topics.values(), streams=STREAMS
+        )
 
     def query(self, statement: str, **values: object) -> list[tuple[object, ...]]:
         """Run one statement in a transaction of its own; `{s}` in it is the schema."""
@@ -124,7 +126,11 @@ def make_runtime(url: str, topic_prefix: str = "") -> Runtime:
         connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
         for statement in runtime_ddl_v1(SCHEMA, streams=STREAMS):
             connection.execute(text(statement))
-        connection.execute(text(f"CREATE TABLE {SCHEMA}.seen (n bigserial, command_id text, note text NOT NULL, CHECK (note <> 'bad'))"))
+        connection.execute(
+            text(
+                f"CREATE TABLE {SCHEMA}.seen (n bigserial, command_id text, note text NOT NULL, CHECK (note <> 'bad'))"
+            )
+        )
     topics = {name: topic_prefix + name for name in customer_events.TOPICS}
     codec = Codec(SchemaStore(customer_events.schemas_directory()), customer_events.CATALOGUE)
     return Runtime(url=url, engine=engine, codec=codec, topics=topics)

@@ -26,6 +26,7 @@ from customer_events import (
     MergeRejected,
     RelinkAcknowledged,
     StreamEvent,
+    WithdrawalReason,
 )
 from event_runtime.codec import Codec, payload_of
 from event_runtime.faults import Fault
@@ -45,7 +46,8 @@ class BusUnreadable(Fault):
 class Heard:
     """What was said on the bus so far; written by the recorder's thread, read by others.
 
-    `acknowledged` counts, by system, the merges it acknowledged. `candidates` holds the newest revision of each candidate that was not withdrawn.
+    `acknowledged` holds, by system, the merges it acknowledged. `candidates` holds the newest revision of each candidate
+    unless it was taken back because it was wrong; that it was merged does not make it wrong.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -172,7 +174,7 @@ class Recorder:
                 held = heard.candidates.get(event.candidate_id)
                 if held is None or held.revision <= event.revision:
                     heard.candidates[event.candidate_id] = event
-            case MergeCandidateWithdrawn():
+            case MergeCandidateWithdrawn() if event.reason is not WithdrawalReason.ALREADY_MERGED:
                 heard.candidates.pop(event.candidate_id, None)
             case MergeCustomers():
                 heard.commands[event.command_id] = event

@@ -127,7 +127,7 @@ class Population:
         rng = self._rng
         names = [name for name in (FEMALE if female else MALE) if not_named is None or name != not_named.given_name]
         given = given or rng.choice(names)
-        emails = [self._email(given, family, born) for _ in range(rng.choices((1, 2, 3), (70, 25, 5))[0])]
+        emails = [self._email(given, family, born) for _ in range(rng.choices((1, 2, 3), (82, 15, 3))[0])]
         moved = rng.random() < 0.25
         addresses = (self._address(), home) if moved else (home,)
         phones = [self._phone(addresses[0].town)]

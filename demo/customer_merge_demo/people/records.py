@@ -72,13 +72,13 @@ def _contact(rng: random.Random, person: Person, channel: str, *, age: float) ->
         contact["email"] = typing_error(rng, email.split("@")[0]) + "@" + email.split("@")[1] if rng.random() < 0.01 else email
         if channel == "web":  # only an account asks its owner to confirm the address
             contact["email_verified"] = "true" if rng.random() < 0.9 else "false"
-    if rng.random() < {"web": 0.55, "guest": 0.35, "store": 0.85, "phone": 0.95}[channel]:
+    if rng.random() < {"web": 0.7, "guest": 0.5, "store": 0.9, "phone": 0.95}[channel]:
         mobile = person.phones[int(age * len(person.phones) * 0.999)]
-        at_home = person.landline is not None and rng.random() < 0.35
+        at_home = person.landline is not None and rng.random() < 0.2
         contact["phone"] = phone_format(rng, person.landline if at_home and person.landline else mobile)
         if channel == "store" and not at_home and rng.random() < 0.5:  # a code sent to the mobile at the counter
             contact["phone_verified"] = "true"
-    if rng.random() < {"web": 0.75, "guest": 0.55, "store": 0.35, "phone": 0.6}[channel]:
+    if rng.random() < {"web": 0.85, "guest": 0.75, "store": 0.4, "phone": 0.6}[channel]:
         contact |= _address(rng, person.addresses[int(age * len(person.addresses) * 0.999)])
     return contact
 

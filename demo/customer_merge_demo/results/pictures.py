@@ -13,6 +13,7 @@ _WIDTH, _HEIGHT = 920, 360
 _TOP, _BAR_HEIGHT = 34.0, 300.0
 _LEFT, _RIGHT, _BAR_WIDTH = 150.0, 660.0, 18.0
 _GAP = 8.0
+_LINE_HEIGHT = 18.0
 _LEAST = 2.0  # a group that is there is never invisible
 
 
@@ -34,10 +35,15 @@ def flow(sizes: Mapping[int, int]) -> Markup:
     scale = (_BAR_HEIGHT - _GAP * (len(bands) - 1)) / max(1, records)
     heights_right = [max(_LEAST, band.people * scale) for band in bands]
     left, right = _TOP, _TOP + (_BAR_HEIGHT - sum(heights_right) - _GAP * (len(bands) - 1)) / 2
+    words_left = words_right = 0.0
     parts = []
     for band, height_right in zip(bands, heights_right, strict=True):
         height_left = max(_LEAST, band.records * scale)
-        parts.append(_band(band, left, height_left, right, height_right))
+        # Words of thin bands keep their distance.
+        words_left = max(left + height_left / 2 + 4, words_left + _LINE_HEIGHT)
+        words_right = max(right + height_right / 2 + 4, words_right + _LINE_HEIGHT)
+        parts.append(_ribbon(band, left, height_left, right, height_right))
+        parts.append(_words(band, words_left, words_right))
         left, right = left + height_left + _GAP, right + height_right + _GAP
     title = f"{records:,} records became {people:,} customers"
     head = (
@@ -89,20 +95,24 @@ def _bands(sizes: Mapping[int, int]) -> list[_Band]:
     return [band for band in bands if band.records]
 
 
-def _band(band: _Band, left: float, height_left: float, right: float, height_right: float) -> str:
+def _ribbon(band: _Band, left: float, height_left: float, right: float, height_right: float) -> str:
     x1, x2 = _LEFT + _BAR_WIDTH, _RIGHT
     middle = (x1 + x2) / 2
     ribbon = (
         f"M{x1} {left:.1f}C{middle} {left:.1f} {middle} {right:.1f} {x2} {right:.1f}V{right + height_right:.1f}"
         f"C{middle} {right + height_right:.1f} {middle} {left + height_left:.1f} {x1} {left + height_left:.1f}Z"
     )
-    y1, y2 = left + height_left / 2 + 4, right + height_right / 2 + 4
     return (
         f'<g class="{band.css}"><path class="ribbon" d="{ribbon}"/>'
         f'<rect x="{_LEFT}" y="{left:.1f}" width="{_BAR_WIDTH}" height="{height_left:.1f}" rx="3"/>'
-        f'<rect x="{_RIGHT}" y="{right:.1f}" width="{_BAR_WIDTH}" height="{height_right:.1f}" rx="3"/>'
-        f'<text class="end" x="{_LEFT - 14}" y="{y1:.1f}">{band.records:,}</text>'
-        f'<text x="{_RIGHT + _BAR_WIDTH + 14}" y="{y2:.1f}">{band.people:,} <tspan class="soft">{band.label}</tspan></text></g>'
+        f'<rect x="{_RIGHT}" y="{right:.1f}" width="{_BAR_WIDTH}" height="{height_right:.1f}" rx="3"/></g>'
+    )
+
+
+def _words(band: _Band, y_left: float, y_right: float) -> str:
+    return (
+        f'<text class="end" x="{_LEFT - 14}" y="{y_left:.1f}">{band.records:,}</text>'
+        f'<text x="{_RIGHT + _BAR_WIDTH + 14}" y="{y_right:.1f}">{band.people:,} <tspan class="soft">{band.label}</tspan></text>'
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from customer_merge_demo.results.facts import Facts
 from customer_merge_demo.results.pictures import flow, timeline
@@ -38,7 +38,7 @@ REASONS = {
 def render(facts: Facts) -> str:
     """The whole page."""
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    environment.filters.update(number="{:,}".format, percent=_percent, score=_score, readable=_readable)
+    environment.filters.update(number="{:,}".format, percent=_percent, score=_score, readable=_readable, breakable=_breakable)
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template("report.html.j2").render(
         facts=facts,
@@ -62,6 +62,11 @@ def _score(probability: float) -> str:
     if probability >= 0.9999:  # noqa: PLR2004
         return "> 0.9999"
     return f"{probability:.4f}" if probability > 0.99 else f"{probability:.2f}"  # noqa: PLR2004
+
+
+def _breakable(value: str) -> Markup:
+    """A value that may be broken after the @ of an e-mail address rather than inside a word."""
+    return escape(value).replace("@", Markup("@<wbr>"))
 
 
 def _readable(code: str) -> str:

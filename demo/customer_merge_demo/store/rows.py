@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from customer_identity.normalise.contacts import parse_phone
+
 from customer_merge_demo.customers import TENANT_ID, Customer
 
 _OWNER = {"tenant_id": "text", "customer_id": "text"}
@@ -88,11 +90,15 @@ def _contact(customer: Customer) -> Iterator[tuple[str, tuple[Any, ...]]]:
     if email := attributes.get("email"):
         yield "emails", (email, email.strip().lower(), flag(attributes.get("email_verified")), True)
     if phone := attributes.get("phone"):
-        digits = "".join(character for character in phone if character.isdigit())
-        yield "phones", (phone, digits or phone, flag(attributes.get("phone_verified")), True)
+        yield "phones", (phone, _phone_key(phone), flag(attributes.get("phone_verified")), True)
     parts = tuple(attributes.get(name) for name in ("street", "city", "region", "postal_code", "country"))
     if any(parts):
         yield "addresses", parts
+
+
+def _phone_key(phone: str) -> str:
+    """One form for the ways of writing a number: E.164 where it can be told, else what was written."""
+    return parse_phone(phone, "").strict or phone
 
 
 def flag(value: str | None) -> bool | None:

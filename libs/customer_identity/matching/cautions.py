@@ -25,6 +25,7 @@ class Cautions:
     name_only: Flags
     weak_given_name: Flags
     unlike_given_name: Flags
+    contradicted: Flags
     look_alike: Flags
 
     def limited(self, logit: NDArray[np.float64], levels: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -71,7 +72,7 @@ def clearly_different_people(a: NormalisedRecord, b: NormalisedRecord) -> bool:
     if 1 in (len(a.given), len(b.given)) and a.given[0] == b.given[0]:
         return False
     straight = JaroWinkler.similarity(a.given, b.given)
-    crossed = max(JaroWinkler.similarity(a.given, b.family), JaroWinkler.similarity(a.family, b.given))
+    crossed = min(JaroWinkler.similarity(a.given, b.family), JaroWinkler.similarity(a.family, b.given))
     return max(straight, crossed) < 0.6
 
 
@@ -101,6 +102,7 @@ def flags(
         weak_given_name=given_weak & ~anchored,
         unlike_given_name=np.fromiter((_unlike(a.given, b.given) for a, b in pairs), bool, count=count)
         & (levels[:, f.GIVEN] < 2),
+        contradicted=(levels[:, f.BIRTH_DATE] == 0) | (levels[:, f.NATIONAL_ID] == 0),
         look_alike=np.fromiter((bool(a.look_alike or b.look_alike) for a, b in pairs), bool, count=count),
     )
 

@@ -19,6 +19,7 @@ _BLOCK_OF_FLAG: Final = {
     "other_given_name": "OTHER_GIVEN_NAME",
     "suffix_conflict": "SUFFIX_CONFLICT",
     "name_only": "NAME_ONLY",
+    "contradicted": "CONTRADICTED",
     "look_alike": "LOOKALIKE",
 }
 

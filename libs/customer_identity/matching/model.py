@@ -15,6 +15,7 @@ from customer_identity.faults import IdentityFault
 
 FORMAT: Final = 1
 _NAMES: Final = tuple(field.name for field in FIELDS)
+_ROUNDING_LOW, _ROUNDING_HIGH = 0.98, 1.02  # what people's rounding may make of a sum of 1
 _LOWEST: Final = 1e-7  # no level is impossible; one freak pair must not weigh infinitely much
 
 
@@ -139,7 +140,10 @@ def _distributions(data: Mapping[str, list[float]], *, complete: bool) -> dict[s
             values = [max(float(p), _LOWEST) for p in data[field.name]]
             if len(values) != len(field.levels):
                 raise ValueError(f"{field.name} has {len(values)} levels, not {len(field.levels)}")
-            out[field.name] = tuple(p / sum(values) for p in values)
+            total = sum(values)
+            if not _ROUNDING_LOW < total < _ROUNDING_HIGH:
+                raise ValueError(f"the levels of {field.name} add up to {total:.3g}, not to 1")
+            out[field.name] = tuple(values)
     return out
 
 

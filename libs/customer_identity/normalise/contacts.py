@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import phonenumbers
 
-from customer_identity.normalise.placeholders import is_placeholder_digits, is_placeholder_email
+from customer_identity.normalise.placeholders import is_placeholder, is_placeholder_digits, is_placeholder_email
 from customer_identity.normalise.text import CACHE_SIZE, fold
 
 _ANGLED: Final = re.compile(r"<([^<>]*)>\s*$")
@@ -59,7 +59,7 @@ def parse_email(raw: str) -> Email:
     if not local:
         local, domain = domain, ""
     domain = domain.strip(".")
-    if not local or not any(c.isalpha() for c in local + domain) or is_placeholder_email(local, domain):
+    if not local or not any(c.isalpha() for c in local + domain) or is_placeholder(folded) or is_placeholder_email(local, domain):
         return _NO_EMAIL
     if domain in _PLUS_TAGS or not domain:
         local = local.partition("+")[0] or local

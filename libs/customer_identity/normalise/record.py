@@ -133,7 +133,7 @@ def _unexplained(local: str, given: str, family: str) -> str:
         if len(part) >= 3:
             rest = rest.replace(part, "", 1)
     letters = re.sub(r"\d", "", rest)
-    initials = {given[:1], family[:1], given[:1] + family[:1], family[:1] + given[:1]}
+    initials = {given, given[:1], family[:1], given[:1] + family[:1], family[:1] + given[:1]}
     if letters in initials and (rest != whole or len(letters) == 2):
         rest = re.sub(r"\D", "", rest)
     return rest or "-"

@@ -1,0 +1,263 @@
+import json
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from customer_identity.comparison import compare
+from customer_identity.comparison.fields import FIELDS, MISSING
+from customer_identity.matching.clusters import Clusters
+from customer_identity.matching.evidence import blocks, candidate_id, evidence_digest, evidence_of, sentence
+from customer_identity.matching.grades import Grade
+from customer_identity.matching.index import Entry, MemoryIndex
+from customer_identity.matching.matcher import Matcher, Matches
+from customer_identity.matching.model import Model, ModelError, format_model, parse_model
+from customer_identity.normalise import normalise
+from customer_identity.records import CustomerRecord
+
+ANNA = {
+    "given_name": "Anna",
+    "family_name": "Marchetti",
+    "email": "a.marchetti77@example.com",
+    "phone": "206-518-4492",
+    "date_of_birth": "1982-04-12",
+    "street": "12 Ocean View",
+    "city": "Westfir",
+    "postal_code": "97492",
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    text = resources.files("customer_identity.matching").joinpath("model.json").read_text(encoding="utf-8")
+    return parse_model(text)
+
+
+def _entries(*customers: dict[str, str]) -> list[Entry]:
+    return [
+        Entry(
+            number=number,
+            tenant_id="t",
+            customer_id=f"C{number}",
+            version=1,
+            source=values.pop("source", ""),
+            record=normalise(CustomerRecord(tenant_id="t", customer_id="x", **values)),  # type: ignore[arg-type]
+        )
+        for number, values in enumerate(dict(one) for one in customers)
+    ]
+
+
+def _pair(model: Model, one: dict[str, str], other: dict[str, str], *more: dict[str, str]) -> Matches:
+    """The pair scored in a base of a thousand others (and `more`, which are looked up first)."""
+    crowd = [{"given_name": f"Given{n % 90}", "family_name": f"Family{n % 400}"} for n in range(1000)]
+    entries = _entries(one, *more, *crowd, other)
+    index = MemoryIndex()
+    index.add(entries)
+    matcher = Matcher(model, index)
+    matcher.match(entries[: 1 + len(more)], only_earlier=True)
+    return matcher.compare_pair(entries[-1], entries[0])
+
+
+def _level(field: str, one: dict[str, str], other: dict[str, str]) -> str | None:
+    a, b = (entry.record for entry in _entries(one, other))
+    position = [f.name for f in FIELDS].index(field)
+    level = int(compare([a], [b])[0, position])
+    return None if level == MISSING else FIELDS[position].levels[level]
+
+
+@pytest.mark.parametrize(
+    ("field", "one", "other", "level"),
+    [
+        ("given_name", {"given_name": "William"}, {"given_name": "Bill"}, "nickname or slip"),
+        ("given_name", {"given_name": "Wm", "family_name": "X"}, {"given_name": "John"}, "different"),
+        ("given_name", {"given_name": "J"}, {"given_name": "John"}, "initial or very alike"),
+        ("given_name", {"full_name": "Anna Lopez"}, {"full_name": "Lopez Anna"}, "exchanged with family name"),
+        ("given_name", {"given_name": "Anna"}, {"family_name": "Lopez"}, None),
+        ("family_name", {"family_name": "Garcia Lopez"}, {"family_name": "Lopez"}, "part or very alike"),
+        ("date_of_birth", {"date_of_birth": "1982-04-12"}, {"date_of_birth": "1982-12-04"}, "day and month exchanged"),
+        ("date_of_birth", {"date_of_birth": "1982-04-12"}, {"date_of_birth": "1982-04-13"}, "one slip"),
+        ("date_of_birth", {"date_of_birth": "4/12/1982"}, {"date_of_birth": "1982-12-04"}, "equal"),
+        ("email", {"email": "anna@a.com"}, {"email": "anna@a.con"}, "equal"),
+        ("email", {"email": "anna77@a.com"}, {"email": "anna77@b.org"}, "same local part"),
+        ("email", {"full_name": "Jo Smith", "email": "jo.smith@aa.com"}, {"full_name": "Jo Smith", "email": "jo.smith@zz.org"}, None),
+        ("phone", {"phone": "206-518-4492"}, {"phone": "+1 (206) 518 4492"}, "equal"),
+        ("phone", {"phone": "206-518-4492"}, {"phone": "206-518-4493"}, "one digit differs"),
+        ("address", {"street": "12 Main St", "city": "Rome"}, {"street": "12 Main Street", "city": "Rome"}, "same dwelling"),
+        ("address", {"street": "12 Main St", "city": "Rome"}, {"street": "12 Main Street", "city": "Oslo"}, "elsewhere"),
+        ("address", {"street": "12 Main St #1", "city": "Rome"}, {"street": "12 Main St #2", "city": "Rome"}, "nearly the same dwelling"),
+        ("postal_code", {"street": "1 A Road", "postal_code": "97492"}, {"street": "1 A Road", "postal_code": "97492"}, None),
+        ("postal_code", {"postal_code": "97492"}, {"street": "1 A Road", "postal_code": "97492"}, "equal"),
+        ("gender", {"gender": "Male"}, {"gender": "f"}, "male against female"),
+        ("suffix", {"full_name": "Jo Smith Jr"}, {"full_name": "Jo Smith Sr"}, "different"),
+    ],
+)  # fmt: skip
+def test_levels_of_agreement(field: str, one: dict[str, str], other: dict[str, str], level: str | None) -> None:
+    assert _level(field, one, other) == level
+    assert _level(field, other, one) == level, "levels are symmetric"
+
+
+def test_one_person_twice_is_certain_and_may_be_automated(model: Model) -> None:
+    matches = _pair(model, ANNA, ANNA | {"given_name": "Ana", "phone": "+1 206 518 4492"})
+    assert matches.grade[0] == Grade.CERTAIN
+    assert blocks(matches, 0) == []
+
+
+def test_two_strangers_of_one_common_name_are_no_candidate(model: Model) -> None:
+    namesakes = {"given_name": "Given1", "family_name": "Family1"}
+    assert _pair(model, namesakes, namesakes | {"city": "Rome"}).score[0] < 0.5
+
+
+def test_a_couple_at_one_address_is_two_people(model: Model) -> None:
+    bruno = {key: value for key, value in ANNA.items() if key != "date_of_birth"} | {"given_name": "Bruno"}
+    anna = {key: value for key, value in ANNA.items() if key != "date_of_birth"}
+    matches = _pair(model, anna, bruno)
+    assert matches.grade[0] < Grade.PROBABLE
+    assert "OTHER_GIVEN_NAME" in blocks(matches, 0)
+
+
+def test_twins_are_not_certain_although_all_but_the_given_name_agrees(model: Model) -> None:
+    assert _pair(model, ANNA, ANNA | {"given_name": "Carla"}).grade[0] < Grade.CERTAIN
+
+
+def test_father_and_son_of_one_name_are_told_apart_by_the_suffix(model: Model) -> None:
+    father, son = ANNA | {"family_name": "Marchetti Sr"}, ANNA | {"family_name": "Marchetti Jr"}
+    matches = _pair(model, father, son)
+    assert matches.score[0] <= 0.1
+    assert "SUFFIX_CONFLICT" in blocks(matches, 0)
+
+
+def test_a_contact_that_other_people_use_too_proves_nothing(model: Model) -> None:
+    shared = {"given_name": "Anna", "family_name": "Marchetti", "email": "office@acme-tools.com"}
+    stranger = {"given_name": "Dmitri", "family_name": "Okafor", "email": "office@acme-tools.com"}
+    alone, known = _pair(model, shared, shared), _pair(model, shared, shared, stranger)
+    assert alone.score[0] > known.score[0]
+    assert known.grade[0] < Grade.CERTAIN
+    assert "CONTESTED_IDENTIFIER" in blocks(known, 0)
+
+
+def test_a_hub_phone_proposes_nothing_automatically(model: Model) -> None:
+    hub = [{"given_name": f"Given{n}", "family_name": f"Family{n}", "phone": "206-518-4400"} for n in range(70)]
+    entries = _entries(*hub, {**hub[0], "email": "x77y@example.com"})
+    index = MemoryIndex()
+    index.add(entries)
+    matches = Matcher(model, index).match(entries[-1:], only_earlier=True)
+    assert all("CONTESTED_IDENTIFIER" in blocks(matches, row) for row in range(len(matches.left)))
+    assert (matches.grade < Grade.CERTAIN).all()
+
+
+def test_look_alike_letters_may_propose_and_never_approve(model: Model) -> None:
+    matches = _pair(model, ANNA, ANNA | {"given_name": "\u0410nna"})
+    assert matches.score[0] > 0.9
+    assert "LOOKALIKE" in blocks(matches, 0)
+
+
+def test_folded_addresses_are_no_equal_identifier(model: Model) -> None:
+    one = {"given_name": "Anna", "family_name": "Marchetti", "email": "zx.qv77@gmail.com", "date_of_birth": "1982-04-12"}
+    matches = _pair(model, one, one | {"email": "zxqv77@gmail.com"})
+    assert "NO_EQUAL_IDENTIFIER" in blocks(matches, 0)
+
+
+def test_a_contradiction_is_not_drowned_by_agreement(model: Model) -> None:
+    agreeing, contradicting = _pair(model, ANNA, ANNA), _pair(model, ANNA, ANNA | {"date_of_birth": "1951-11-27"})
+    assert contradicting.score[0] < agreeing.score[0]
+    assert evidence_of(contradicting, 0)[-1].weight <= evidence_of(contradicting, 0)[0].weight
+
+
+def test_another_birth_date_is_never_certain_however_much_agrees(model: Model) -> None:
+    matches = _pair(model, ANNA, ANNA | {"date_of_birth": "1951-11-27"})
+    assert matches.grade[0] < Grade.CERTAIN
+    assert "CONTRADICTED" in blocks(matches, 0)
+
+
+def test_a_shared_rare_name_says_more_than_a_shared_common_one(model: Model) -> None:
+    rare = {"given_name": "Anna", "family_name": "Wachendorf"}
+    common = {"given_name": "Given1", "family_name": "Family1"}
+    assert _pair(model, rare, rare).score[0] > _pair(model, common, common).score[0]
+
+
+def test_weights_and_prior_add_up_to_the_score(model: Model) -> None:
+    scores = _pair(model, ANNA, ANNA | {"given_name": "Bruno"}).scores
+    assert scores.prior[0] + scores.weights[0].sum() == pytest.approx(scores.logit[0])
+
+
+def test_evidence_has_a_digest_that_changes_with_it(model: Model) -> None:
+    same, again = _pair(model, ANNA, ANNA), _pair(model, ANNA, ANNA | {"phone": "(206) 518.4492"})
+    other = _pair(model, ANNA, ANNA | {"phone": "206-518-4499"})
+    assert evidence_digest(same, 0, "m1") == evidence_digest(again, 0, "m1")
+    assert evidence_digest(same, 0, "m1") != evidence_digest(other, 0, "m1")
+    assert evidence_digest(same, 0, "m1") != evidence_digest(same, 0, "m2")
+
+
+def test_the_sentence_names_what_speaks_for_and_against(model: Model) -> None:
+    matches = _pair(model, ANNA, ANNA | {"date_of_birth": "1951-11-27"})
+    told = sentence(matches, 0, [e.name for e in model.explanations])
+    assert "for it given name equal" in told
+    assert "against it date of birth different" in told
+
+
+def test_a_candidate_id_belongs_to_the_pair_in_either_order() -> None:
+    assert candidate_id("t", "A", "B") == candidate_id("t", "B", "A") != candidate_id("u", "A", "B")
+
+
+def test_a_record_meets_only_those_before_it_and_each_pair_once(model: Model) -> None:
+    entries = _entries(ANNA, ANNA, ANNA)
+    index = MemoryIndex()
+    index.add(entries)
+    matches = Matcher(model, index).match(entries, only_earlier=True)
+    assert sorted((a.number, b.number) for a, b in zip(matches.left, matches.right, strict=True)) == [(1, 0), (2, 0), (2, 1)]
+    both_ways = Matcher(model, index).match(entries, only_earlier=False)
+    assert len(both_ways.left) == 3
+
+
+def test_linking_leaves_pairs_within_one_source_out(model: Model) -> None:
+    entries = _entries(ANNA | {"source": "a"}, ANNA | {"source": "a"}, ANNA | {"source": "b"})
+    index = MemoryIndex()
+    index.add(entries)
+    matches = Matcher(model, index).match(entries, only_earlier=True, link_sources=True)
+    assert {(a.source, b.source) for a, b in zip(matches.left, matches.right, strict=True)} == {("b", "a")}
+
+
+def test_an_empty_batch_gives_no_pairs(model: Model) -> None:
+    assert len(Matcher(model, MemoryIndex()).match([], only_earlier=True).score) == 0
+
+
+def test_the_shipped_model_is_written_as_it_is_read(model: Model) -> None:
+    again = parse_model(format_model(model))
+    assert format_model(again) == format_model(model)
+    assert again.version == model.version
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda data: data.pop("match"), "incomplete"),
+        (lambda data: data.update(format=99), "format 99"),
+        (lambda data: data.pop("format"), "no 'format'"),
+        (lambda data: data["match"].update(given_name=[0.5, 0.5]), "given_name has 2 levels"),
+        (lambda data: data["match"].update(shoe_size=[0.5, 0.5]), "shoe_size"),
+        (lambda data: data.update(duplicates_per_record=0), "out of order"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused_with_the_reason(model: Model, damage: object, said: str) -> None:
+    data = json.loads(format_model(model))
+    damage(data)  # type: ignore[operator]
+    with pytest.raises(ModelError, match=said):
+        parse_model(json.dumps(data))
+
+
+def test_clusters_join_on_strong_pairs_and_bridge_only_on_stronger_ones() -> None:
+    clusters = Clusters()
+    clusters.add(5)
+    clusters.join(0, 1, 0.95)
+    clusters.join(2, 3, 0.95)
+    clusters.join(1, 2, 0.95)
+    assert clusters.root(0) == clusters.root(1) != clusters.root(2)
+    clusters.join(1, 2, 0.98)
+    clusters.join(4, 0, 0.89)
+    assert len({clusters.root(number) for number in range(4)}) == 1
+    assert clusters.root(4) == 4
+
+
+def test_levels_of_no_pairs_are_an_empty_matrix() -> None:
+    assert compare([], []).shape == (0, len(FIELDS))
+    assert compare([], []).dtype == np.int8
