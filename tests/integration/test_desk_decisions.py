@@ -4,10 +4,11 @@
 engine, in the order a test wants.
 """
 
+import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import permutations
+from itertools import combinations, permutations
 
 import pytest
 from pydantic import BaseModel
@@ -499,6 +500,70 @@ def test_a_look_that_changes_nothing_writes_nothing(shop: Shop):
     before = shop.versions()
     assert shop.look_again() == 0
     assert shop.versions() == before
+
+
+def test_a_case_that_waits_for_the_identity_map_goes_on_when_it_arrives_whomever_it_names(shop: Shop):
+    for customer_id in "abyz":
+        shop.customer(customer_id)
+    shop.find(("a", "b"))
+    shop.work()
+    (winner,) = shop.canonical("a", "b")
+    loser = "b" if winner == "a" else "a"
+    late = shop.carry_out(
+        wire.MergeCustomers(
+            tenant_id=TENANT,
+            command_id="elsewhere",
+            winner_id=winner,
+            loser_ids=("z",),
+            requested_by=STEWARD,
+            reason="upstream",
+            issued_at=NOW,
+        )
+    )
+    shop.find((loser, "y"))  # names neither z nor the winner, who has become z as well
+    assert shop.cases()[f"{loser}+y"].why == ("IDENTITY_CATCHING_UP",)
+    for handler, event in late:
+        shop.deliver(handler, event)
+    shop.work()
+    assert shop.states() == ["DONE", "DONE"]
+    assert shop.canonical("a", "b", "y", "z") == {winner}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_overtakes_whatever_no_case_waits_for_ever_and_no_command_is_refused(shop: Shop, seed: int):
+    """Candidates, commands, outcomes and merges interleave anyhow; only merges keep their order, as in their stream."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    people = [[f"{person}{record}" for record in "abcdef"] for person in "pq"]
+    for person in people:
+        for customer_id in person:
+            shop.customer(customer_id, email=f"{person[0]}@example.com")
+    found = [pair for person in people for pair in combinations(person, 2)]
+    chance.shuffle(found)
+    commands: list[wire.MergeCustomers] = []
+    merges: deque[BaseModel] = deque()
+    outcomes: list[BaseModel] = []
+    while found or commands or merges or outcomes:
+        step = chance.choice([name for name, todo in _todo(found, commands, merges, outcomes) if todo])
+        if step == "candidate":
+            shop.find(found.pop())
+        elif step == "command":
+            for handler, event in shop.carry_out(commands.pop(chance.randrange(len(commands)))):
+                (merges if handler is shop.followed else outcomes).append(event)
+        elif step == "merge":
+            shop.deliver(shop.followed, merges.popleft())
+        else:
+            shop.deliver(shop.outcomes, outcomes.pop(chance.randrange(len(outcomes))))
+        commands.extend(one for one in shop.commands() if isinstance(one, wire.MergeCustomers))
+    assert set(shop.states()) == {"DONE", "CLOSED"}
+    assert {type(outcome).__name__ for outcome in shop.ended} == {"MergeCompleted"}
+    assert [len(shop.canonical(*person)) for person in people] == [1, 1]
+    assert shop.in_flight() == 0
+
+
+def _todo(*queues: Sequence[object] | deque[BaseModel]) -> list[tuple[str, bool]]:
+    return [
+        (name, bool(queue)) for name, queue in zip(("candidate", "command", "merge", "outcome"), queues, strict=True)
+    ]
 
 
 def test_an_unmerge_leaves_its_case_rejected(shop: Shop):

@@ -1,57 +1,58 @@
 import threading
+from collections.abc import Sequence
 
 import pytest
 
 from event_runtime.drafts import NO_HASH, Place
 from event_runtime.inbox import ClaimState
 from event_runtime.records import MessageKey
-from rig.runtime import completed, make_runtime
+from rig.runtime import Runtime, completed, make_runtime
 
 NEW, DUPLICATE, CONFLICT = ClaimState.NEW, ClaimState.DUPLICATE, ClaimState.CONFLICT
 
 
 @pytest.fixture
-def runtime(database_url):
+def runtime(database_url: str):
     made = make_runtime(database_url)
     yield made
     made.engine.dispose()
 
 
-def claim(runtime, *messages):
+def claim(runtime: Runtime, *messages: tuple[str, str, bytes]):
     with runtime.engine.begin() as connection:
         return runtime.inbox.claim(connection, messages)
 
 
-def test_a_message_is_new_once_and_a_duplicate_ever_after(runtime):
+def test_a_message_is_new_once_and_a_duplicate_ever_after(runtime: Runtime):
     assert [c.state for c in claim(runtime, ("t1", "a", b"1"), ("t1", "b", b"2"))] == [NEW, NEW]
     assert [c.state for c in claim(runtime, ("t1", "b", b"2"), ("t1", "c", b"3"))] == [DUPLICATE, NEW]
 
 
-def test_the_same_id_with_other_content_is_a_conflict(runtime):
+def test_the_same_id_with_other_content_is_a_conflict(runtime: Runtime):
     claim(runtime, ("t1", "a", b"1"))
     assert claim(runtime, ("t1", "a", b"2"))[0].state is CONFLICT
 
 
-def test_the_same_id_of_another_tenant_is_another_message(runtime):
+def test_the_same_id_of_another_tenant_is_another_message(runtime: Runtime):
     claim(runtime, ("t1", "a", b"1"))
     assert claim(runtime, ("t2", "a", b"2"))[0].state is NEW
 
 
-def test_within_one_claim_the_first_is_new_and_answers_keep_their_order(runtime):
+def test_within_one_claim_the_first_is_new_and_answers_keep_their_order(runtime: Runtime):
     states = [
         c.state for c in claim(runtime, ("t1", "z", b"1"), ("t1", "a", b"1"), ("t1", "z", b"1"), ("t1", "z", b"9"))
     ]
     assert states == [NEW, NEW, DUPLICATE, CONFLICT]
 
 
-def test_a_claim_that_rolls_back_was_never_made(runtime):
-    with pytest.raises(ZeroDivisionError), runtime.engine.begin() as connection:
+def test_a_claim_that_rolls_back_was_never_made(runtime: Runtime):
+    with runtime.engine.begin() as connection:
         runtime.inbox.claim(connection, [("t1", "a", b"1")])
-        raise ZeroDivisionError
+        connection.rollback()
     assert claim(runtime, ("t1", "a", b"1"))[0].state is NEW
 
 
-def test_a_duplicate_gets_exactly_the_outcome_that_was_published(runtime):
+def test_a_duplicate_gets_exactly_the_outcome_that_was_published(runtime: Runtime):
     outcome = completed(1, Place(stream=0, sequence=1, prev_hash=NO_HASH))
     answer = runtime.publisher.draft(outcome, event_id="terminal", answers=MessageKey("t1", "a"))
     with runtime.engine.begin() as connection:
@@ -66,11 +67,11 @@ def test_a_duplicate_gets_exactly_the_outcome_that_was_published(runtime):
     assert told[0][0] == "terminal"
 
 
-def test_of_two_transactions_that_claim_the_same_messages_in_opposite_order_one_has_them_all(runtime):
+def test_of_two_transactions_that_claim_the_same_messages_in_opposite_order_one_has_them_all(runtime: Runtime):
     messages = [("t1", f"m{number}", b"1") for number in range(50)]
     answers = {}
 
-    def take(name, order):
+    def take(name: str, order: Sequence[tuple[str, str, bytes]]) -> None:
         answers[name] = claim(runtime, *order)
 
     threads = [

@@ -1,14 +1,19 @@
 """Faults between the worker, its database and its group, with real servers."""
 
 import threading
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
+from pydantic import BaseModel
+from sqlalchemy import Connection
 
 from event_runtime.health import LoopState
-from event_runtime.pipeline import BatchPolicy
+from event_runtime.pipeline import BatchPolicy, Pipeline
+from event_runtime.records import Received
 from rig.commit_cutter import CommitCutter
+from rig.fixtures import MakeTopics
 from rig.processes import eventually as within
-from rig.runtime import Converter, command, make_runtime, produce, running, through_proxy
+from rig.runtime import Converter, Runtime, command, make_runtime, produce, running, through_proxy
 from rig.topics import read_topic
 
 COMMAND, MERGED, OUTCOME = "merge-command", "customer-merged", "merge-outcome"
@@ -19,56 +24,59 @@ PROTOCOLS = {
 }
 
 
-def eventually(predicate):
+def eventually(predicate: Callable[[], object]):
     """With a deadline for a busy machine."""
     return within(predicate, 90)
 
 
 @pytest.fixture
-def prefix(make_topics, topic_prefix):
+def prefix(make_topics: MakeTopics, topic_prefix: str):
     make_topics({COMMAND: 4, MERGED: 4, OUTCOME: 4})
     return topic_prefix
 
 
 @pytest.fixture
-def runtime(database_url, prefix):
+def runtime(database_url: str, prefix: str):
     made = make_runtime(database_url, prefix)
     yield made
     made.engine.dispose()
 
 
-def send(runtime, kafka, commands, partition=-1):
+def send(runtime: Runtime, kafka: str, commands: Iterable[BaseModel], partition: int = -1):
     values = [runtime.codec.encode(each) for each in commands]
     produce(kafka, runtime.topics[COMMAND], values, partition=partition)
 
 
-def seen(runtime):
+def seen(runtime: Runtime):
     return sorted(row[0] for row in runtime.query("SELECT command_id FROM {s}.seen"))
 
 
-def done(runtime):
+def done(runtime: Runtime):
     return sum(row[0] for row in runtime.query("SELECT next_offset FROM {s}.positions"))
 
 
-def names(count):
+def names(count: int):
     return [f"c{number:05d}" for number in range(count)]
 
 
-def test_a_commit_whose_answer_is_lost_is_not_done_again(kafka, database_url, prefix):
+def test_a_commit_whose_answer_is_lost_is_not_done_again(kafka: str, database_url: str, prefix: str):
     direct = make_runtime(database_url, prefix)
     with CommitCutter(database_url) as cutter:
         cut = through_proxy(direct, cutter.url)
         armed = []
 
-        def arm(_connection, _received):
+        def arm(_connection: Connection, _received: Sequence[Received]) -> None:
             if len(armed) < 3:
                 armed.append(1)
                 cutter.cut_next()
 
         send(direct, kafka, [command(n) for n in range(30)])
-        with running(cut.pipeline(kafka, {COMMAND: Converter(cut, arm)}, batch=BatchPolicy(max_records=5))):
+        pipeline = cut.pipeline(kafka, {COMMAND: Converter(cut, arm)}, batch=BatchPolicy(max_records=5))
+        with running(pipeline):
             eventually(lambda: done(direct) == 30)
         assert cutter.cuts == 3
+        counted = pipeline.workplace.metrics.records_total.labels(direct.topics[COMMAND], "duplicate")
+        assert 3 <= counted._value.get() <= 15  # the batches whose commit was in doubt, found done
     assert seen(direct) == names(30)
     assert direct.scalar("SELECT count(*) FROM {s}.outbox WHERE event_type = 'MergeCompleted'") == 30
     cut.engine.dispose()
@@ -76,15 +84,17 @@ def test_a_commit_whose_answer_is_lost_is_not_done_again(kafka, database_url, pr
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_members_come_and_go_with_work_in_flight_and_every_command_is_done_once(runtime, kafka, protocol):
+def test_members_come_and_go_with_work_in_flight_and_every_command_is_done_once(
+    runtime: Runtime, kafka: str, protocol: str
+):
     total, feeding = 400, threading.Event()
 
-    def feed():
+    def feed() -> None:
         for start in range(0, total, 20):
             send(runtime, kafka, [command(n) for n in range(start, start + 20)])
             feeding.wait(0.15)
 
-    def worker():
+    def worker() -> Pipeline:
         batch = BatchPolicy(max_records=7)
         return runtime.pipeline(kafka, {COMMAND: Converter(runtime)}, kafka=PROTOCOLS[protocol], batch=batch)
 
@@ -103,10 +113,10 @@ def test_members_come_and_go_with_work_in_flight_and_every_command_is_done_once(
 
 
 @pytest.mark.parametrize("protocol", ["classic", "kip848"])
-def test_a_partition_revoked_while_its_batch_is_retried_ends_the_batch(runtime, kafka, protocol):
+def test_a_partition_revoked_while_its_batch_is_retried_ends_the_batch(runtime: Runtime, kafka: str, protocol: str):
     held = threading.Event()
 
-    def lock_out(connection, _received):
+    def lock_out(connection: Connection, _received: Sequence[Received]) -> None:
         if held.is_set():
             connection.exec_driver_sql("SELECT * FROM rt.not_there")
 
@@ -123,8 +133,10 @@ def test_a_partition_revoked_while_its_batch_is_retried_ends_the_batch(runtime, 
     assert seen(runtime) == names(40)
 
 
-def test_one_command_from_four_producers_fifty_times_on_two_workers_has_one_effect_and_one_answer(runtime, kafka):
-    def send_often():
+def test_one_command_from_four_producers_fifty_times_on_two_workers_has_one_effect_and_one_answer(
+    runtime: Runtime, kafka: str
+):
+    def send_often() -> None:
         for _ in range(13):
             send(runtime, kafka, [command(1)], partition=-1)
 
@@ -146,13 +158,13 @@ def test_one_command_from_four_producers_fifty_times_on_two_workers_has_one_effe
     assert len(answers) > 1
 
 
-def published(runtime):
+def published(runtime: Runtime):
     return not runtime.query(
         "SELECT 1 FROM {s}.outbox_heads h JOIN {s}.outbox_published p USING (stream) WHERE h.position > p.position"
     )
 
 
-def test_positions_come_to_the_end_of_a_topic_written_in_transactions(runtime, kafka):
+def test_positions_come_to_the_end_of_a_topic_written_in_transactions(runtime: Runtime, kafka: str):
     upstream = runtime.publisher
     runtime.append(*(upstream.draft(command(n)) for n in range(5)))
     with running(runtime.relay(kafka), runtime.pipeline(kafka, {COMMAND: Converter(runtime)})):
@@ -161,7 +173,7 @@ def test_positions_come_to_the_end_of_a_topic_written_in_transactions(runtime, k
         eventually(lambda: done(runtime) > 5)
 
 
-def test_a_database_that_is_away_is_waited_for_and_the_worker_says_so(kafka, database_url, prefix):
+def test_a_database_that_is_away_is_waited_for_and_the_worker_says_so(kafka: str, database_url: str, prefix: str):
     direct = make_runtime(database_url, prefix)
     with CommitCutter(database_url) as cutter:
         through = through_proxy(direct, cutter.url)

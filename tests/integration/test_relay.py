@@ -2,14 +2,18 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from prometheus_client import Counter
 
+from event_runtime.embedded import EmbeddedBus
 from event_runtime.health import LoopState, Progress
-from event_runtime.relay import RelayPolicy
+from event_runtime.relay import Relay, RelayPolicy
+from rig.fixtures import MakeTopics, Spawn
 from rig.processes import eventually
-from rig.runtime import STREAMS, completed, erased, make_runtime, running
+from rig.runtime import STREAMS, Runtime, completed, erased, make_runtime, running
 from rig.topics import read_topic
 
 PROGRAM = Path(__file__).parents[1] / "rig" / "relay_program.py"
@@ -17,20 +21,20 @@ MERGED, OUTCOME = "customer-merged", "merge-outcome"
 
 
 @pytest.fixture
-def runtime(database_url, make_topics, topic_prefix):
+def runtime(database_url: str, make_topics: MakeTopics, topic_prefix: str):
     make_topics({MERGED: STREAMS, OUTCOME: 3})
     made = make_runtime(database_url, topic_prefix)
     yield made
     made.engine.dispose()
 
 
-def append(runtime, numbers, *, tenants=("t1",)):
+def append(runtime: Runtime, numbers: Iterable[int], *, tenants: Sequence[str] = ("t1",)) -> None:
     for number in numbers:
         drafts = [runtime.publisher.draft(erased(number, tenant=tenant)) for tenant in tenants]
         runtime.append(*drafts)
 
 
-def sequences(runtime, kafka, isolation="read_committed"):
+def sequences(runtime: Runtime, kafka: str, isolation: str = "read_committed"):
     """What a reader of the stream topic sees: the sequences in each partition, in order."""
     seen: dict[int, list[int]] = {}
     for message in read_topic(kafka, runtime.topics[MERGED], isolation):
@@ -40,18 +44,18 @@ def sequences(runtime, kafka, isolation="read_committed"):
     return seen
 
 
-def appended(runtime):
+def appended(runtime: Runtime):
     counted = runtime.query("SELECT stream, sequence FROM {s}.outbox_heads WHERE sequence > 0 ORDER BY stream")
     return {stream: list(range(1, count + 1)) for stream, count in counted}
 
 
-def caught_up(runtime):
+def caught_up(runtime: Runtime):
     return not runtime.query(
         "SELECT 1 FROM {s}.outbox_heads h JOIN {s}.outbox_published p USING (stream) WHERE h.position > p.position"
     )
 
 
-def test_rows_come_out_in_order_once_with_key_headers_and_partition(runtime, kafka):
+def test_rows_come_out_in_order_once_with_key_headers_and_partition(runtime: Runtime, kafka: str):
     append(runtime, range(300), tenants=[f"tenant{n}" for n in range(8)])
     with running(runtime.relay(kafka)):
         eventually(lambda: caught_up(runtime))
@@ -66,7 +70,7 @@ def test_rows_come_out_in_order_once_with_key_headers_and_partition(runtime, kaf
     assert headers["ce_type"] == b"IdentityErased"
 
 
-def test_a_notification_wakes_it_long_before_the_slow_poll(runtime, kafka):
+def test_a_notification_wakes_it_long_before_the_slow_poll(runtime: Runtime, kafka: str):
     with running(runtime.relay(kafka, policy=RelayPolicy(lease_s=60, poll_s=20))):
         append(runtime, [1])
         eventually(lambda: caught_up(runtime))
@@ -78,7 +82,9 @@ def test_a_notification_wakes_it_long_before_the_slow_poll(runtime, kafka):
 
 
 @pytest.mark.parametrize("point", ["after_produce", "after_relay_commit", "after_mark"])
-def test_a_relay_killed_at_any_point_leaves_each_number_once_for_a_committed_reader(runtime, kafka, spawn, point):
+def test_a_relay_killed_at_any_point_leaves_each_number_once_for_a_committed_reader(
+    runtime: Runtime, kafka: str, spawn: Spawn, point: str
+):
     argv = [sys.executable, str(PROGRAM), runtime.url, kafka, runtime.topics[OUTCOME]]
     append(runtime, range(20))
     crashing = spawn(argv, {"FAILPOINTS_ENABLED": "1", "FAILPOINTS": f"{point}=crash"})
@@ -92,11 +98,13 @@ def test_a_relay_killed_at_any_point_leaves_each_number_once_for_a_committed_rea
         assert len(uncommitted) > 30
 
 
-def test_two_relays_on_one_slot_publish_each_row_once_and_do_not_fence_each_other_for_ever(runtime, kafka):
+def test_two_relays_on_one_slot_publish_each_row_once_and_do_not_fence_each_other_for_ever(
+    runtime: Runtime, kafka: str
+):
     first, second = runtime.relay(kafka), runtime.relay(kafka)
     done = threading.Event()
 
-    def feed():
+    def feed() -> None:
         append(runtime, range(150), tenants=["a", "b", "c"])
         done.set()
 
@@ -110,7 +118,7 @@ def test_two_relays_on_one_slot_publish_each_row_once_and_do_not_fence_each_othe
     assert restarts == [0, 0]
 
 
-def test_a_relay_that_was_stopped_past_its_lease_is_fenced_and_stands_by(runtime, kafka, spawn):
+def test_a_relay_that_was_stopped_past_its_lease_is_fenced_and_stands_by(runtime: Runtime, kafka: str, spawn: Spawn):
     argv = [sys.executable, str(PROGRAM), runtime.url, kafka, runtime.topics[OUTCOME]]
     append(runtime, range(10))
     frozen = spawn(argv, {"FAILPOINTS_ENABLED": "1", "FAILPOINTS": "after_produce=pause"})
@@ -129,7 +137,7 @@ def test_a_relay_that_was_stopped_past_its_lease_is_fenced_and_stands_by(runtime
     assert sequences(runtime, kafka) == appended(runtime)
 
 
-def test_a_mark_lost_behind_the_bus_is_caught_up_without_publishing_twice(runtime, kafka):
+def test_a_mark_lost_behind_the_bus_is_caught_up_without_publishing_twice(runtime: Runtime, kafka: str):
     append(runtime, range(10))
     with running(runtime.relay(kafka)):
         eventually(lambda: caught_up(runtime))
@@ -140,11 +148,11 @@ def test_a_mark_lost_behind_the_bus_is_caught_up_without_publishing_twice(runtim
     assert sequences(runtime, kafka) == appended(runtime)
 
 
-def halted(relay):
+def halted(relay: Relay):
     return relay.progress.look().state is LoopState.FAILED and relay.progress.look().reason
 
 
-def test_a_database_restored_from_before_what_was_published_halts_the_relay(runtime, kafka):
+def test_a_database_restored_from_before_what_was_published_halts_the_relay(runtime: Runtime, kafka: str):
     append(runtime, range(5))
     saved = runtime.query("SELECT stream, position, sequence, hash, digest FROM {s}.outbox_heads")
     marks = runtime.query("SELECT stream, position, digest FROM {s}.outbox_published")
@@ -167,7 +175,7 @@ def test_a_database_restored_from_before_what_was_published_halts_the_relay(runt
     assert [len(seen) for seen in sequences(runtime, kafka).values()] == [5]
 
 
-def test_another_history_at_the_published_position_halts_the_relay(runtime, kafka):
+def test_another_history_at_the_published_position_halts_the_relay(runtime: Runtime, kafka: str):
     append(runtime, range(5))
     with running(runtime.relay(kafka)):
         eventually(lambda: caught_up(runtime))
@@ -177,14 +185,14 @@ def test_another_history_at_the_published_position_halts_the_relay(runtime, kafk
         assert "another row" in eventually(lambda: halted(relay))
 
 
-def test_progress_that_the_bus_has_lost_halts_the_relay(runtime, kafka):
+def test_progress_that_the_bus_has_lost_halts_the_relay(runtime: Runtime, kafka: str):
     runtime.query("UPDATE {s}.outbox_published SET position = 3 WHERE stream = 0")
     relay = runtime.relay(kafka)
     with running(relay):
         assert "bus knows of position 0" in eventually(lambda: halted(relay))
 
 
-def test_a_missing_position_halts_the_relay(runtime, kafka):
+def test_a_missing_position_halts_the_relay(runtime: Runtime, kafka: str):
     append(runtime, range(5))
     runtime.query("DELETE FROM {s}.outbox WHERE position = 3")
     relay = runtime.relay(kafka)
@@ -193,7 +201,7 @@ def test_a_missing_position_halts_the_relay(runtime, kafka):
     assert sequences(runtime, kafka) == {}
 
 
-def test_a_bus_that_cannot_be_reached_is_waited_for_and_nothing_counts_as_nothing_yet(runtime):
+def test_a_bus_that_cannot_be_reached_is_waited_for_and_nothing_counts_as_nothing_yet(runtime: Runtime):
     append(runtime, range(5))
     relay = runtime.relay("127.0.0.1:1")
     with running(relay):
@@ -201,7 +209,7 @@ def test_a_bus_that_cannot_be_reached_is_waited_for_and_nothing_counts_as_nothin
     assert not caught_up(runtime)
 
 
-def test_published_rows_are_pruned_but_for_the_last_and_the_relay_goes_on(runtime, kafka):
+def test_published_rows_are_pruned_but_for_the_last_and_the_relay_goes_on(runtime: Runtime, kafka: str):
     append(runtime, range(30))
     policy = RelayPolicy(lease_s=2, poll_s=0.05, keep_published_s=0, prune_every_s=0.05, prune_rows=7)
     with running(runtime.relay(kafka, policy=policy)):
@@ -212,7 +220,7 @@ def test_published_rows_are_pruned_but_for_the_last_and_the_relay_goes_on(runtim
     assert sequences(runtime, kafka) == appended(runtime)
 
 
-def test_slots_share_the_streams(runtime, kafka):
+def test_slots_share_the_streams(runtime: Runtime, kafka: str):
     append(runtime, range(20), tenants=[f"tenant{n}" for n in range(8)])
     with running(*(runtime.relay(kafka, slot=slot, slots=2, progress=Progress(f"relay {slot}")) for slot in range(2))):
         eventually(lambda: caught_up(runtime))
@@ -220,7 +228,7 @@ def test_slots_share_the_streams(runtime, kafka):
     assert runtime.scalar("SELECT count(*) FROM {s}.relay_lease") == 2
 
 
-def test_without_transactions_the_embedded_bus_gets_every_row_in_order(database_url, embedded_bus):
+def test_without_transactions_the_embedded_bus_gets_every_row_in_order(database_url: str, embedded_bus: EmbeddedBus):
     for name, partitions in {MERGED: STREAMS, OUTCOME: 1}.items():
         embedded_bus.create_topic(name, partitions)
     runtime = make_runtime(database_url)
@@ -231,7 +239,7 @@ def test_without_transactions_the_embedded_bus_gets_every_row_in_order(database_
     runtime.engine.dispose()
 
 
-def test_an_outcome_goes_to_its_own_topic_by_key(runtime, kafka):
+def test_an_outcome_goes_to_its_own_topic_by_key(runtime: Runtime, kafka: str):
     publisher = runtime.publisher
     for number in range(20):
         answer = publisher.draft_after(
@@ -245,7 +253,7 @@ def test_an_outcome_goes_to_its_own_topic_by_key(runtime, kafka):
     assert len({message.partition() for message in outcomes}) > 1
 
 
-def metric_total(counter):
+def metric_total(counter: Counter):
     return sum(
         sample.value for metric in counter.collect() for sample in metric.samples if sample.name.endswith("_total")
     )

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of PostgreSQL that can lose the answer to a COMMIT: the server commits, the client never hears of it."""
+"""A TCP proxy in front of PostgreSQL that can lose the answer to a COMMIT: done, and the client never hears of it."""
 
 import contextlib
 import socket

@@ -188,6 +188,7 @@ class MergeWorld:
                     "group.id": "test-lag",  # never joined: partitions are assigned by hand
                     "isolation.level": "read_committed",
                     "enable.partition.eof": True,
+                    "fetch.wait.max.ms": 10,
                 }
             )
         return self._reader

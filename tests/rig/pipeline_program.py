@@ -1,4 +1,4 @@
-"""A pipeline as a process of its own: `python pipeline_program.py DATABASE_URL BOOTSTRAP TOPIC_PREFIX`; obeys FAILPOINTS.
+"""A pipeline as a process: `python pipeline_program.py DATABASE_URL BOOTSTRAP TOPIC_PREFIX`; obeys FAILPOINTS.
 
 A command whose reason is "kill the process" does that to it.
 """

@@ -1,4 +1,4 @@
-"""A relay as a process of its own: `python relay_program.py DATABASE_URL BOOTSTRAP CARRIER_TOPIC`; obeys FAILPOINTS."""
+"""A relay as a process: `python relay_program.py DATABASE_URL BOOTSTRAP CARRIER_TOPIC`; obeys FAILPOINTS."""
 
 import os
 import signal

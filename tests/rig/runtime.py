@@ -1,4 +1,4 @@
-"""A small service of the tests' own on the runtime: a schema with the runtime's tables, events of the catalogue, handlers."""
+"""A small service of the tests' own: a schema with the runtime's tables, events of the catalogue, a handler."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -149,7 +149,7 @@ def running(*loops: Pipeline | Relay) -> Iterator[None]:
     def run(loop: Pipeline | Relay) -> None:
         try:
             loop.run(stop)
-        except BaseException as fault:
+        except BaseException as fault:  # noqa: BLE001 - raised again by the test's own thread
             faults.append(fault)
 
     threads = [threading.Thread(target=run, args=(loop,), daemon=True) for loop in loops]

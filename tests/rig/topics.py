@@ -35,6 +35,7 @@ def read_topic(bootstrap: str, topic: str, isolation: str = "read_committed") ->
             "isolation.level": isolation,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,  # an empty partition answers at once instead of after half a second
         }
     )
     try:

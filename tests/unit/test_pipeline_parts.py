@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -19,20 +20,27 @@ from rig.runtime import command, erased
 CODEC = Codec(SchemaStore(schemas_directory()), CATALOGUE)
 
 
-def record(offset=0, value=b"", *, topic="t", partition=0, headers=None):
+def record(
+    offset: int = 0,
+    value: bytes | None = b"",
+    *,
+    topic: str = "t",
+    partition: int = 0,
+    headers: dict[str, bytes] | None = None,
+):
     return Record(
         topic=topic, partition=partition, offset=offset, key=None, value=value, headers=headers or {}, timestamp_ms=0
     )
 
 
-def draft(body, *, framing=10):
+def draft(body: bytes | Callable[[Place], bytes] | None, *, framing: int = 10):
     return Draft(
         event_id="e", event_type="E", tenant_id="t", topic="x", key=None, headers={}, body=body, framing_bytes=framing
     )
 
 
 @given(stream=st.integers(0, 2**31), sequence=st.integers(1, 2**62), before=st.binary(min_size=32, max_size=32))
-def test_sealing_gives_the_same_bytes_as_encoding_with_the_place(stream, sequence, before):
+def test_sealing_gives_the_same_bytes_as_encoding_with_the_place(stream: int, sequence: int, before: bytes):
     sealed = seal_body(draft(CODEC.encode(erased(7))), Place(stream=stream, sequence=sequence, prev_hash=before))
     placed = erased(7).model_copy(update={"stream": stream, "sequence": sequence, "prev_hash": before})
     assert sealed == CODEC.encode(placed)
@@ -40,7 +48,7 @@ def test_sealing_gives_the_same_bytes_as_encoding_with_the_place(stream, sequenc
 
 
 @pytest.mark.parametrize("body", [None, b"", b"0123456789", lambda _place: b""])
-def test_what_does_not_begin_with_an_empty_place_cannot_be_sealed(body):
+def test_what_does_not_begin_with_an_empty_place_cannot_be_sealed(body: bytes | Callable[[Place], bytes] | None):
     with pytest.raises(UnsealableDraft):
         seal_body(draft(body), Place(stream=0, sequence=1, prev_hash=NO_HASH))
 
@@ -83,7 +91,7 @@ def test_the_breaker_opens_above_its_share_of_the_recent_records_and_forgets_old
     breaker.check([True])
 
 
-def start(starts, trying=None):
+def start(starts: int, trying: int | None = None):
     return Start(next_offset=10, starts=starts, trying=trying)
 
 
@@ -126,7 +134,9 @@ def test_an_understood_record_has_its_event_and_a_digest_of_its_content():
         (CODEC.encode(command(1)), {"ce_specversion": b"9"}, "BAD_HEADERS"),
     ],
 )
-def test_a_record_that_is_not_understood_says_why_and_nothing_of_its_content(value, headers, class_):
+def test_a_record_that_is_not_understood_says_why_and_nothing_of_its_content(
+    value: bytes | None, headers: dict[str, bytes] | None, class_: str
+):
     item = understood(record(0, value, headers=headers), CODEC)
     assert item.received is None
     assert item.refused is not None
@@ -151,7 +161,7 @@ def test_each_handler_gets_its_own_records_in_order_whatever_topic_they_came_by(
 
 
 @pytest.mark.parametrize("name", ["", "1a", "A", 'a"b', "a b", "a;b", "ä", "a" * 64])
-def test_a_name_that_is_no_plain_identifier_is_refused(name):
+def test_a_name_that_is_no_plain_identifier_is_refused(name: str):
     with pytest.raises(ValueError, match="identifier"):
         quoted(name)
     with pytest.raises(ValueError, match="identifier"):

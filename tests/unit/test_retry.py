@@ -31,7 +31,7 @@ def of_state(state: str) -> Exception:
         ("42601 42883 21000 25P02 0A000", BUG),
     ],
 )
-def test_a_sqlstate_decides_the_class(states, expected):
+def test_a_sqlstate_decides_the_class(states: str, expected: FaultClass):
     assert {state: classify(of_state(state)) for state in states.split()} == dict.fromkeys(states.split(), expected)
 
 
@@ -51,7 +51,7 @@ def test_a_sqlstate_decides_the_class(states, expected):
         (Fault("x"), BUG),
     ],
 )
-def test_a_fault_without_a_sqlstate_is_classified_by_its_kind(fault, expected):
+def test_a_fault_without_a_sqlstate_is_classified_by_its_kind(fault: Exception, expected: FaultClass):
     assert classify(fault) is expected
 
 
@@ -115,7 +115,7 @@ def test_a_unique_violation_is_tried_once_more_at_once():
 
 
 @pytest.mark.parametrize("fault", [of_state("22001"), KeyError("x")])
-def test_data_and_bugs_are_not_tried_again(fault):
+def test_data_and_bugs_are_not_tried_again(fault: Exception):
     attempts = Attempts(fault)
     with pytest.raises(type(fault)):
         attempts.run()

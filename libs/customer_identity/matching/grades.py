@@ -46,5 +46,6 @@ def grade(score: NDArray[np.float64], levels: NDArray[np.int8], cautions: Cautio
         | cautions.name_only
         | cautions.other_given_name
         | cautions.weak_given_name
+        | cautions.contradicted
     )
     return np.where((score >= model.certain) & names_fit & ~doubt, np.int8(Grade.CERTAIN), out)

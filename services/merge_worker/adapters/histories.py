@@ -14,6 +14,9 @@ from merge_worker.application.audit_streams import Identity, Recorded, StreamEnd
 # A broker that answers nothing for so long counts as away.
 _ANSWER_LIMIT_S = 10.0
 
+# The broker tells the end of a partition only when it has waited so long for more.
+_TO_THE_END = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
+
 _CHAIN = text("SELECT body FROM merge.outbox WHERE sequence IS NOT NULL ORDER BY stream, position")
 _MAP = text("SELECT tenant_id, customer_id, canonical_id, version FROM merge.canonical")
 _HEADS = text("SELECT stream, sequence, hash FROM merge.outbox_heads")
@@ -36,7 +39,7 @@ def published_history(kafka: Mapping[str, str], topic: str, codec: Codec) -> Ite
     Raises:
         ServerUnavailable: the broker does not answer, or does not have the topic.
     """
-    consumer = Consumer({**consumer_config(kafka, "merge-worker-audit"), "enable.partition.eof": True})
+    consumer = Consumer({**consumer_config(kafka, "merge-worker-audit"), **_TO_THE_END})
     try:
         partitions = _partitions(consumer, topic)
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])

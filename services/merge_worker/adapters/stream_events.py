@@ -24,7 +24,12 @@ def customer_merged(result: merging.Merged, acks: tuple[wire.RequiredAck, ...]) 
             for one in result.external_ids
         ),
         rows=wire.RowsState(result.rows),
-        moved=tuple(wire.MovedRows(table=one.table, rows=one.rows, collisions=one.collisions) for one in result.moved),
+        # Tables in which nothing was found are left out: most tables of a plan, for most customers.
+        moved=tuple(
+            wire.MovedRows(table=one.table, rows=one.rows, collisions=one.collisions)
+            for one in result.moved
+            if one.rows or one.collisions
+        ),
         field_decisions=tuple(
             wire.FieldDecision(field=one.field, strategy=one.strategy, from_customer_id=one.from_customer_id)
             for one in result.field_decisions

@@ -4,10 +4,10 @@ A terminal outcome has ONE id per command whatever its type; were a command ever
 readers that drop event ids they have seen would still see one end.
 """
 
-import uuid
+from uuid_utils import UUID, uuid5
 
 # A fixed namespace: changing it would give every command a second terminal event id.
-_NAMESPACE = uuid.UUID("6d1f7a52-3c0e-5f4b-9b1c-0c6f5f3b7e21")
+_NAMESPACE = UUID("6d1f7a52-3c0e-5f4b-9b1c-0c6f5f3b7e21")
 
 
 def terminal_id(tenant_id: str, command_id: str) -> str:
@@ -42,4 +42,4 @@ def stream_event_id(tenant_id: str, merge_id: str, name: str, subject: str = "")
 
 def _id(*parts: str) -> str:
     # Lengths keep ("a", "bc") and ("ab", "c") apart.
-    return str(uuid.uuid5(_NAMESPACE, "".join(f"{len(part)}:{part}" for part in parts)))
+    return str(uuid5(_NAMESPACE, "".join(f"{len(part)}:{part}" for part in parts)))

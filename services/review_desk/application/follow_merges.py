@@ -45,7 +45,9 @@ class FollowMerges:
                 self._keep_apart(connection, event)
         drafts: list[Draft] = []
         for tenant_id, customer_ids in sorted(touched.items()):
-            undecided = self._tables.cases.touching(connection, tenant_id, customer_ids, life.UNDECIDED)
+            # A case may name neither the loser nor the winner, only somebody who became the winner long before.
+            whole = customer_ids | self._tables.identities.of(connection, tenant_id, customer_ids).canonical.keys()
+            undecided = self._tables.cases.touching(connection, tenant_id, whole, life.UNDECIDED)
             drafts.extend(self._decide(connection, tenant_id, undecided))
         return drafts
 
