@@ -21,8 +21,11 @@ _TERMINATED = 143
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _terminate)
-    return run_cli("customer-merge", "Customer records in, merged customers out: the whole story.", _commands(), argv=argv)
+    return run_cli(
+        "customer-merge", "Customer records in, merged customers out: the whole story.", _commands(), argv=argv
+    )
 
 
 def _commands() -> list[Command]:
@@ -33,9 +36,7 @@ def _commands() -> list[Command]:
             arguments=_demo_arguments,
             run=_demo,
         ),
-        Command(
-            name="up", help="the whole system in the foreground until Ctrl-C", arguments=_up_arguments, run=_up
-        ),
+        Command(name="up", help="the whole system in the foreground until Ctrl-C", arguments=_up_arguments, run=_up),
         Command(
             name="generate",
             help="write a made-up customer file, and who is who in it",
@@ -46,18 +47,28 @@ def _commands() -> list[Command]:
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--input", type=Path, metavar="CUSTOMERS.csv", help="your customers (default: made-up retail data)")
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where results go (default: ./out)")
-    parser.add_argument("--kafka", metavar="HOST:PORT", help="a Kafka of your own; topics of this run only are made and removed")
+    parser.add_argument(
+        "--input", type=Path, metavar="CUSTOMERS.csv", help="your customers (default: made-up retail data)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="where results go (default: ./out)"
+    )
+    parser.add_argument(
+        "--kafka", metavar="HOST:PORT", help="a Kafka of your own; topics of this run only are made and removed"
+    )
     parser.add_argument("--database", metavar="URL", help="an empty PostgreSQL database of your own, postgresql://…")
-    parser.add_argument("--keep", action="store_true", help="leave servers, services and data running and say how to reach them")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave servers, services and data running and say how to reach them"
+    )
     _size_arguments(parser)
     add_json(parser)
 
 
 def _up_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, metavar="D", help="keep the database there (default: a temporary one)")
-    parser.add_argument("--input", type=Path, metavar="CUSTOMERS.csv", help="customers to begin with (default: made-up retail data)")
+    parser.add_argument(
+        "--input", type=Path, metavar="CUSTOMERS.csv", help="customers to begin with (default: made-up retail data)"
+    )
     _size_arguments(parser)
 
 
@@ -79,7 +90,7 @@ def _demo(options: Arguments) -> int:
     from customer_merge_demo.summary import as_json, as_text
 
     customers = _customers(options)
-    options.out.mkdir(parents=True, exist_ok=True)
+    _make_directory(options.out)
     quiet_logs(options.out / "logs")
     if options.input is None:
         write_customers(options.out / "input.csv", customers.customers)
@@ -103,10 +114,13 @@ def _demo(options: Arguments) -> int:
     return DONE if facts.passed else FAILED
 
 
-def _up(options: Arguments) -> NoReturn:
+def _up(options: Arguments) -> int:
     from customer_merge_demo.orchestration.up import run
 
-    run(options.data_dir, lambda: _customers(options))
+    try:
+        run(options.data_dir, lambda: _customers(options))
+    except (KeyboardInterrupt, SystemExit):
+        return DONE  # a signal is how it is meant to end
 
 
 def _generate(options: Arguments) -> int:
@@ -123,6 +137,17 @@ def _generate(options: Arguments) -> int:
             writer.writerows((made.truth or {}).items())
     print(f"{len(made.customers):,} records of {len(set((made.truth or {}).values())):,} people in {options.output}")
     return DONE
+
+
+def _make_directory(directory: Path) -> None:
+    from event_runtime.faults import Fault
+
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "report.html").touch()
+    except OSError as fault:
+        reason = (fault.strerror or type(fault).__name__).lower()
+        raise Fault(f"--out {directory}: cannot be written ({reason}); name a directory that can") from None
 
 
 def _customers(options: Arguments) -> CustomerSet:
@@ -142,9 +167,20 @@ def _made_up(options: Arguments) -> CustomerSet:
         raise SettingError(f"--records: {wrong}") from None
 
 
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    _ignore_further_signals()
+    raise KeyboardInterrupt
+
+
 def _terminate(_number: int, _frame: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # cleaning up is under way; asking again does not help
+    _ignore_further_signals()
     sys.exit(_TERMINATED)
+
+
+def _ignore_further_signals() -> None:
+    """Cleaning up is under way, and asking again would only interrupt that."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

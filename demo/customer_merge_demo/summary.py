@@ -25,7 +25,9 @@ def as_json(facts: Facts, out: Path) -> str:
             "rejected": dict(facts.rejected),
             "precision": facts.accuracy.precision if facts.accuracy else None,
             "recall": facts.accuracy.recall if facts.accuracy else None,
-            "checks": [{"title": check.title, "passed": check.passed, "detail": check.detail} for check in facts.checks],
+            "checks": [
+                {"title": check.title, "passed": check.passed, "detail": check.detail} for check in facts.checks
+            ],
             "seconds": {phase: round(seconds, 2) for phase, seconds in facts.timing.items()},
             "peak_memory_mb": {name: round(size / _MEBIBYTE) for name, size in facts.memory.items()},
             "out": str(out.resolve()),

@@ -12,7 +12,7 @@ INPUT_COLUMNS: Final = (
     "email", "phone", "street", "city", "region", "postal_code", "country", "national_id", "occupation",
     "email_verified", "phone_verified",
 )  # fmt: skip
-_BOOLEANS: Final = frozenset({"email_verified", "phone_verified"})
+_NOT_TEXTS: Final = frozenset({"customer_id", "source", "email_verified", "phone_verified"})
 _TRUE: Final = frozenset({"true", "t", "yes", "y", "1"})
 MAX_ID_LENGTH: Final = 200
 MAX_VALUE_LENGTH: Final = 10_000
@@ -47,38 +47,31 @@ class CustomerCsv:
         self.unknown_columns = tuple(name for name in header if name and name not in INPUT_COLUMNS)
 
     def __iter__(self) -> Iterator[CustomerRecord]:
-        seen: set[str] = set()
+        for values in self.rows():
+            yield CustomerRecord.of(
+                {name: value for name, value in values.items() if name not in _NOT_TEXTS},
+                tenant_id=self._tenant_id,
+                customer_id=values["customer_id"],
+                source=values.get("source", ""),
+                email_verified=values.get("email_verified", "").lower() in _TRUE,
+                phone_verified=values.get("phone_verified", "").lower() in _TRUE,
+            )
+
+    def rows(self) -> Iterator[dict[str, str]]:
+        """The checked values of each row by input column, empty ones left out; the same rows that iterating reads."""
+        first_lines: dict[str, int] = {}
         while (row := self._next()) is not None:
             if not any(row):
                 continue
             line = self._rows.line_num
-            if len(row) > len(self._header):
+            if len(row) != len(self._header):
                 raise CsvProblem(
                     f"line {line} has {len(row)} fields, the header {len(self._header)}: quote values that hold commas"
                 )
-            yield self._record(row, line, seen)
-
-    def _record(self, row: list[str], line: int, seen: set[str]) -> CustomerRecord:
-        values = {name: value.strip() for name, value in zip(self._header, row, strict=False) if name in INPUT_COLUMNS}
-        customer_id = values.pop("customer_id", "")
-        if not customer_id:
-            raise CsvProblem(f"line {line} has no customer_id: every row needs one")
-        if len(customer_id) > MAX_ID_LENGTH or not customer_id.isprintable():
-            raise CsvProblem(f"line {line}: a customer_id has 1 to {MAX_ID_LENGTH} printable characters")
-        if customer_id in seen:
-            raise CsvProblem(f"line {line} repeats a customer_id of an earlier line: ids must be unique")
-        if any(len(value) > MAX_VALUE_LENGTH or "\0" in value for value in values.values()):
-            raise CsvProblem(f"line {line} holds a value longer than {MAX_VALUE_LENGTH} characters or a NUL character")
-        seen.add(customer_id)
-        flags = {name: values.pop(name, "").lower() in _TRUE for name in _BOOLEANS}
-        return CustomerRecord.of(
-            values,
-            tenant_id=self._tenant_id,
-            customer_id=customer_id,
-            source=values.pop("source", ""),
-            email_verified=flags["email_verified"],
-            phone_verified=flags["phone_verified"],
-        )
+            cells = zip(self._header, (cell.strip() for cell in row), strict=True)
+            values = {name: cell for name, cell in cells if cell and name in INPUT_COLUMNS}
+            _check(values, line, first_lines)
+            yield values
 
     def _next(self) -> list[str] | None:
         try:
@@ -91,3 +84,18 @@ class CustomerCsv:
             raise CsvProblem(
                 f"line {self._rows.line_num} is no valid CSV (a quote that is not closed or not doubled?): {error}"
             ) from error
+
+
+def _check(values: dict[str, str], line: int, first_lines: dict[str, int]) -> None:
+    customer_id = values.get("customer_id", "")
+    if not customer_id:
+        raise CsvProblem(f"line {line} has no customer_id: every row needs one")
+    for name in ("customer_id", "source"):
+        value = values.get(name, "")
+        if len(value) > MAX_ID_LENGTH or (value and not value.isprintable()):
+            raise CsvProblem(f"line {line}: a {name} has 1 to {MAX_ID_LENGTH} printable characters")
+    if first := first_lines.get(customer_id):
+        raise CsvProblem(f"line {line} repeats the customer_id of line {first}: ids must be unique")
+    if any(len(value) > MAX_VALUE_LENGTH or "\0" in value for value in values.values()):
+        raise CsvProblem(f"line {line} holds a value longer than {MAX_VALUE_LENGTH} characters or a NUL character")
+    first_lines[customer_id] = line

@@ -2,7 +2,7 @@
 
 Armed by the environment only, and only when FAILPOINTS_ENABLED=1:
 `FAILPOINTS="before_commit=crash,after_poll=raise:3"`. The number says at which passage the point acts (default: the
-first; it acts once). `pause` stops the process (SIGSTOP) until somebody continues it.
+first; it acts once). `crash` is a SIGKILL; `pause` stops the process (SIGSTOP) until somebody continues it.
 """
 
 import os
@@ -14,9 +14,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from event_runtime.faults import Fault, SettingError
-
-# What a shell reports for SIGKILL: the process is gone without a word, as after a kill -9.
-_CRASHED = 137
 
 
 class FailpointReached(Fault):
@@ -56,7 +53,7 @@ class Failpoints:
         sys.stderr.write(f'{{"event": "failpoint", "name": "{name}", "action": "{action}"}}\n')
         sys.stderr.flush()
         if action == _Action.CRASH:
-            os._exit(_CRASHED)
+            os.kill(os.getpid(), signal.SIGKILL)
         if action == _Action.PAUSE:
             # To this very thread: sent to the process, others would stop first and this one run on for a moment.
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)

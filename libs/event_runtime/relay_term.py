@@ -106,7 +106,7 @@ class RelayTerm:
             if self._token is not None:
                 self._renew_at_s = time.monotonic() + self._policy.lease_s / 3
                 self._metrics.relay_leader.set(1)
-                _log.info("relay_elected", schema=self._lease.schema, slot=self._lease.slot, token=self._token)
+                _log.info("relay_elected", schema=self._lease.schema, slot=self._lease.slot, term=self._token)
                 return True
             self._health.ready()  # standing by is what a second relay is for
             self._stop.wait(self._policy.lease_s / 3)

@@ -81,7 +81,7 @@ class RelinkHandler:
         failed = RelinkAcknowledged(
             tenant_id=event.tenant_id,
             system=self._relinker.system,
-            merge_id=event.merge_id,
+            merge_id=_change_id(event),
             status=AckStatus.FAILED,
             stream=event.stream,
             sequence=event.sequence,
@@ -97,7 +97,7 @@ class RelinkHandler:
                 customer_id=redirect.from_,
                 canonical_id=redirect.canonical,
                 version=redirect.version,
-                merge_id=event.merge_id,
+                merge_id=_change_id(event),
             )
             for redirect in event.redirects
         ]
@@ -109,7 +109,7 @@ class RelinkHandler:
         acknowledgement = RelinkAcknowledged(
             tenant_id=event.tenant_id,
             system=self._relinker.system,
-            merge_id=event.merge_id,
+            merge_id=_change_id(event),
             status=AckStatus.RELINKED if relinked else AckStatus.NOT_APPLICABLE,
             stream=event.stream,
             sequence=event.sequence,
@@ -118,3 +118,8 @@ class RelinkHandler:
         )
         place = f"{self._relinker.system}\n{event.stream}\n{event.sequence}"
         return self._publisher.draft(acknowledgement, event_id=str(uuid.uuid5(_ACKNOWLEDGEMENTS, place)))
+
+
+def _change_id(event: _Relinking) -> str:
+    """What is acknowledged: a merge by its id; the undoing of one is another thing to do, and has an id of its own."""
+    return event.unmerge_id if isinstance(event, CustomerUnmerged) else event.merge_id

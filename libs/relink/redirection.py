@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 class Redirection:
     """An id whose answer changed.
 
-    `canonical_id` is where it ends now, chains resolved; after an unmerge it is the id itself again.
+    `canonical_id` is where it ends now, chains resolved; after an unmerge it is the id itself again. `merge_id` is the
+    merge that said so, or the unmerge.
     """
 
     tenant_id: str

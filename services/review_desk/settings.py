@@ -21,7 +21,7 @@ class DeskSettings(ServiceSettings):
     policy: str = Field(default="default", description="path of an approval policy, or the name of a shipped one")
     plan: str = Field(default="default", description="path of the worker's merge plan, or the name of a shipped one")
     look_again_s: Annotated[float, Field(gt=0)] = Field(
-        default=300, description="seconds between two looks at open cases that the policy could approve by now"
+        default=300, description="seconds between two looks at undecided cases that may go through by now"
     )
     tenant: str = Field(
         default="default", min_length=1, description="the tenant that a command of the terminal means without --tenant"

@@ -11,7 +11,7 @@ import customer_events as wire
 from rig.merge_world import PACKAGES, PARTITIONS, MergeWorld, merge
 from rig.processes import eventually
 
-CRASHED = 137
+CRASHED = -signal.SIGKILL
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 import customer_events as wire
-from rig.detector_world import PACKAGES, TENANT, DetectorWorld, created, erased, person, updated
+from rig.detector_world import PACKAGES, TENANT, DetectorWorld, created, erased, person
 from rig.fixtures import Migrated, Spawn
 
 
@@ -65,116 +65,29 @@ def test_a_detector_killed_before_commit_tells_of_each_pair_once(world: Detector
     assert pairs == sorted((f"A{number}", f"B{number}") for number in range(20))
 
 
-def test_a_candidate_names_versions_evidence_and_whether_it_may_be_automated(world: DetectorWorld) -> None:
+def test_what_other_topics_say_reaches_the_detector_too(world: DetectorWorld) -> None:
+    detector = world.detector()
+    world.customers(*(created(f"{side}{number}", **person(number)) for number in range(3) for side in "AB"))
+    world.rest()
+    world.produce("merge-command", _not_duplicate("A0", "B0"))
+    world.produce("customer-merged", _merged("A1", "B1"))
+    world.customers(erased("A2", version=2))
+    world.rest()
+
+    assert len(world.found()) == 3
+    assert sorted(event.reason.value for event in world.withdrawn()) == ["ALREADY_MERGED", "ERASED", "NOT_DUPLICATE"]
+    assert detector.stop() == 0
+
+
+def test_bytes_that_are_no_event_are_quarantined_and_the_rest_goes_on(world: DetectorWorld) -> None:
     world.detector()
-    world.customers(created("A", version=3, **person(1)), created("B", version=5, **person(1)))
-    world.rest()
-
-    (found,) = world.found()
-    assert [(member.customer_id, member.version) for member in found.members] == [("A", 3), ("B", 5)]
-    assert found.grade is wire.Grade.CERTAIN
-    assert found.score > 0.99
-    assert found.safe_to_automate
-    assert found.blocked_because == ()
-    assert {evidence.field for evidence in found.evidence} >= {"given_name", "family_name", "email", "date_of_birth"}
-    assert found.model_version
-
-
-def test_the_same_record_again_and_an_older_version_change_nothing(world: DetectorWorld) -> None:
-    world.detector()
-    world.customers(created("A", version=2, **person(1)), created("B", version=2, **person(1)))
-    world.rest()
-    world.customers(
-        created("A", version=2, **person(1)), created("A", version=1, **person(9)), updated("B", version=1, **person(8))
-    )
-    world.rest()
-
-    assert len(world.told()) == 1
-
-
-def test_an_erased_customer_stays_erased_and_its_candidates_are_withdrawn(world: DetectorWorld) -> None:
-    world.detector()
-    world.customers(created("A", **person(1)), created("B", **person(1)))
-    world.rest()
-    world.customers(erased("A", version=2))
-    world.rest()
-    world.customers(updated("A", version=7, **person(1)), updated("B", version=2, **person(1)))
-    world.rest()
-
-    assert [event.reason for event in world.withdrawn()] == [wire.WithdrawalReason.ERASED]
-    assert len(world.found()) == 1
-    (row,) = world.sql("SELECT comparable, erased FROM detector.records WHERE customer_id = 'A'")
-    assert row.comparable is None
-    assert row.erased
-    number = world.sql("SELECT number FROM detector.records WHERE customer_id = 'A'")[0].number
-    assert world.sql("SELECT count(*) AS n FROM detector.postings WHERE number = :number", number=number)[0].n == 0
-
-
-def test_a_candidate_is_withdrawn_when_an_update_takes_its_evidence_away(world: DetectorWorld) -> None:
-    world.detector()
-    world.customers(created("A", **person(1)), created("B", **person(1)))
-    world.rest()
-    world.customers(updated("B", version=2, **person(2)))
-    world.rest()
-
-    (found,) = world.found()
-    (withdrawn,) = world.withdrawn()
-    assert withdrawn.reason is wire.WithdrawalReason.EVIDENCE_CHANGED
-    assert withdrawn.candidate_id == found.candidate_id
-    assert withdrawn.revision > found.revision
-
-
-def test_a_pair_marked_not_duplicate_stays_quiet_until_its_evidence_changes(world: DetectorWorld) -> None:
-    world.detector()
-    alike = {key: value for key, value in person(1).items() if key != "phone"}
-    world.customers(created("A", **alike), created("B", **alike))
-    world.rest()
-    world.produce("merge-command", _not_duplicate("A", "B"))
-    world.rest()
-    world.customers(updated("A", version=2, **alike), updated("B", version=2, **alike))
-    world.rest()
-
-    assert [event.reason for event in world.withdrawn()] == [wire.WithdrawalReason.NOT_DUPLICATE]
-    assert len(world.found()) == 1, "the same evidence was told of again"
-
-    world.customers(updated("A", version=3, **person(1)), updated("B", version=3, **person(1)))
-    world.rest()
-    first, again = sorted(world.found(), key=lambda event: event.revision)
-    assert again.candidate_id == first.candidate_id
-    assert again.revision > first.revision
-
-
-def test_a_pair_marked_not_duplicate_before_it_was_found_is_never_told_of(world: DetectorWorld) -> None:
-    world.detector()
-    world.produce("merge-command", _not_duplicate("A", "B"))
-    world.rest()
+    for topic in ("customer-created", "customer-merged", "merge-command"):
+        world.produce_bytes(topic, b"junk")
     world.customers(created("A", **person(1)), created("B", **person(1)))
     world.rest()
 
-    assert world.told() == []
-
-
-def test_after_a_merge_the_pair_is_withdrawn_and_the_next_candidate_names_all_members(world: DetectorWorld) -> None:
-    world.detector()
-    world.customers(created("A", **person(1)), created("B", **person(1)))
-    world.rest()
-    world.produce("customer-merged", _merged("A", "B"))
-    world.rest()
-    world.customers(created("C", **person(1)))
-    world.rest()
-
-    assert [event.reason for event in world.withdrawn()] == [wire.WithdrawalReason.ALREADY_MERGED]
-    later = [event for event in world.found() if "C" in (event.pair.a, event.pair.b)]
-    assert later
-    assert all([member.customer_id for member in event.members] == ["A", "B", "C"] for event in later)
-
-
-def test_customers_of_two_tenants_never_meet(world: DetectorWorld) -> None:
-    world.detector()
-    world.customers(created("A", tenant="one", **person(1)), created("B", tenant="two", **person(1)))
-    world.rest()
-
-    assert world.told() == []
+    assert [(event.pair.a, event.pair.b) for event in world.found()] == [("A", "B")]
+    assert world.sql("SELECT count(*) AS n FROM detector.quarantine")[0].n == 3
 
 
 def test_explain_tells_why_two_customers_look_like_one_person(world: DetectorWorld) -> None:

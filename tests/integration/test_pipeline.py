@@ -318,7 +318,7 @@ def test_a_worker_killed_at_any_point_does_each_command_once(runtime: Runtime, k
     crashing = start(runtime, kafka, spawn, FAILPOINTS=f"{point}=crash:2")
     eventually(lambda: seen(runtime))
     send(runtime, kafka, command(60))
-    assert crashing.wait() == 137
+    assert crashing.wait() == -signal.SIGKILL
     start(runtime, kafka, spawn)
     eventually(lambda: done(runtime) == 61)
     assert sorted(seen(runtime)) == [f"c{number:05d}" for number in range(61)]

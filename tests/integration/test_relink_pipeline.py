@@ -9,12 +9,14 @@ from sqlalchemy import Connection, text
 from customer_events import (
     AckStatus,
     CustomerMerged,
+    CustomerUnmerged,
     Disposition,
     MergedLoser,
     Redirect,
     RelinkAcknowledged,
     RowsMoved,
     RowsState,
+    UnmergeMode,
     VersionedId,
 )
 from event_runtime.records import Received, Record
@@ -148,3 +150,31 @@ def test_a_merge_that_concerns_no_row_is_acknowledged_as_not_applicable(runtime:
     told = runtime.codec.decode(draft.body)
     assert isinstance(told, RelinkAcknowledged)
     assert (told.status, told.system, told.sequence) == (AckStatus.NOT_APPLICABLE, "notes", 1)
+
+
+def test_an_unmerge_gives_the_rows_back_and_is_acknowledged_under_its_own_id(runtime: Runtime):
+    handler = RelinkHandler(relinker=Notes(), publisher=runtime.publisher, schema=SCHEMA)
+    undone = CustomerUnmerged(
+        stream=0,
+        sequence=2,
+        tenant_id="t1",
+        unmerge_id="undo",
+        merge_id="c1-c2",
+        command_id="undo",
+        mode=UnmergeMode.LINEAR,
+        from_id="c2",
+        restored=(VersionedId(id="c1", version=3),),
+        redirects=(Redirect(from_="c1", direct_to="c1", canonical="c1", version=2),),
+        at=NOW,
+    )
+    record = Record(topic="t", partition=0, offset=0, key=None, value=b"", headers={}, timestamp_ms=0)
+    drafts = []
+    for event in (merged("c1", "c2").model_copy(update={"sequence": 1}), undone):
+        with runtime.engine.begin() as connection:
+            drafts += handler.handle(connection, [Received(record=record, event=event, event_id="e", digest=b"")])
+    told = [runtime.codec.decode(draft.body) for draft in drafts if isinstance(draft.body, bytes)]
+    assert [(one.merge_id, one.status) for one in told if isinstance(one, RelinkAcknowledged)] == [
+        ("c1-c2", AckStatus.RELINKED),
+        ("undo", AckStatus.RELINKED),
+    ]
+    assert runtime.query("SELECT customer_id FROM {s}.notes WHERE original_customer_id = 'c1'") == [("c1",)]

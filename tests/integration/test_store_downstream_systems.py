@@ -61,7 +61,13 @@ def test_the_system_conforms_to_the_relink_contract(engine, name):
 
 def test_points_are_counted_once_however_often_a_merge_is_announced(engine):
     loyalty = Loyalty()
-    chain = [redirect("A", "B", 1), redirect("A", "B", 1), redirect("A", "C", 2), redirect("B", "C", 1), redirect("A", "C", 2)]
+    chain = [
+        redirect("A", "B", 1),
+        redirect("A", "B", 1),
+        redirect("A", "C", 2),
+        redirect("B", "C", 1),
+        redirect("A", "C", 2),
+    ]
     with engine.begin() as connection:
         loyalty.fill(connection, "t", [with_history(customer_id) for customer_id in "ABC"])
         before = loyalty.totals(connection)["points"]

@@ -38,7 +38,9 @@ def test_customers_come_with_everything_that_hangs_on_them_and_one_event_each(en
     made = generate(records=400, seed=2)
     storefront.take_in(made.customers)
 
-    count = {table: rows(engine, f"SELECT count(*) FROM store.{table}")[0][0] for table in ("customers", "orders", "tickets")}
+    count = {
+        table: rows(engine, f"SELECT count(*) FROM store.{table}")[0][0] for table in ("customers", "orders", "tickets")
+    }
     assert count == {
         "customers": 400,
         "orders": sum(len(c.history.orders) for c in made.customers),

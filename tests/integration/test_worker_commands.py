@@ -138,6 +138,12 @@ def test_nothing_is_published_when_a_line_is_bad_unless_bad_lines_are_skipped(
     assert len(world.unread()) == 1
 
 
+def test_a_file_that_is_not_utf_8_is_refused_in_one_line(still_world: MergeWorld, cli: Cli, tmp_path: Path):
+    (tmp_path / "f").write_bytes(b'{"command_id": "\xff"}\n')
+    refused = cli(still_world, "submit", str(tmp_path / "f"))
+    assert (refused.status, refused.err) == (1, f"merge-worker: {tmp_path / 'f'} is not UTF-8\n")
+
+
 def test_preview_writes_nothing_and_lists_what_would_move_and_what_is_in_the_way(
     still_world: MergeWorld, cli: Cli, tmp_path: Path
 ):
@@ -192,6 +198,16 @@ def test_what_is_wrong_is_said_in_one_line(
     assert got.status == status
     assert got.err.count("\n") == 1
     assert said in got.err
+
+
+def test_a_service_does_not_start_with_a_plan_that_does_not_cover_the_tables(still_world: MergeWorld):
+    still_world.sql(
+        "CREATE TABLE store.forgotten (tenant_id text, customer_id text,"
+        " FOREIGN KEY (tenant_id, customer_id) REFERENCES store.customers)"
+    )
+    service = still_world.worker()
+    assert service.wait() == 2
+    assert "MERGE_WORKER_PLAN: store.forgotten" in service.stderr.splitlines()[-1]
 
 
 def test_a_server_that_is_not_there_is_one_line_for_a_command_and_a_wait_for_the_service(still_world: MergeWorld):

@@ -134,6 +134,21 @@ def test_the_same_id_with_other_content_is_refused_and_leaves_the_stored_outcome
     assert len(evidence.stream_events) == 1
 
 
+def test_a_command_that_the_database_refuses_ends_alone_and_its_batch_goes_on(world: MergeWorld):
+    world.customers("a", "b", "c", "d", "e", "f")
+    # A rule of the database that no plan knows of.
+    world.sql("ALTER TABLE store.orders ADD CONSTRAINT odd CHECK (customer_id <> 'c' OR order_number <> 'odd')")
+    world.sql("UPDATE store.orders SET order_number = 'odd' WHERE customer_id = 'd'")
+    world.produce(merge("1", "a", "b"), merge("2", "c", "d"), merge("3", "e", "f"), partition=0)
+    world.worker()
+    refused = world.terminal("2")
+    assert (refused.stage, refused.errors[0].rule) == (wire.Stage.EXECUTION, "DATABASE_REFUSED")
+    assert isinstance(world.terminal("1"), wire.MergeCompleted)
+    assert isinstance(world.terminal("3"), wire.MergeCompleted)
+    assert world.orders() == {"a": 2, "c": 1, "d": 1, "e": 2}
+    world.promises()
+
+
 def test_a_conversion_is_refused_as_not_supported(world: MergeWorld):
     world.produce(
         wire.ConvertCustomer(

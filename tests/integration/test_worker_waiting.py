@@ -94,6 +94,24 @@ def test_a_repeated_command_that_still_waits_is_answered_once_when_it_ends(world
     world.promises()
 
 
+def test_a_deferred_command_that_the_database_refuses_ends_and_the_others_go_on(world: MergeWorld):
+    world.customers("a", "c")
+    # A rule of the database that no plan knows of.
+    world.sql("ALTER TABLE store.orders ADD CONSTRAINT odd CHECK (customer_id <> 'a' OR order_number <> 'odd')")
+    world.produce(merge("bad", "a", "b"), merge("good", "c", "d"))
+    world.worker(**QUICK)
+    eventually(lambda: _statuses(world) == {"bad": "deferred", "good": "deferred"})
+    world.sql("UPDATE merge.requests SET next_attempt_at = 'infinity'")
+    world.customers("b", "d")
+    world.sql("UPDATE store.orders SET order_number = 'odd' WHERE customer_id = 'b'")
+    world.sql("UPDATE merge.requests SET next_attempt_at = clock_timestamp()")
+    refused = world.terminal("bad")
+    assert (refused.stage, refused.errors[0].rule) == (wire.Stage.EXECUTION, "DATABASE_REFUSED")
+    assert "23514" in refused.errors[0].message
+    assert isinstance(world.terminal("good"), wire.MergeCompleted)
+    world.promises()
+
+
 def test_a_removed_request_ends_and_so_does_the_removal(world: MergeWorld):
     world.customers("a")
     world.produce(merge("c1", "a", "b"))

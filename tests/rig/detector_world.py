@@ -81,6 +81,13 @@ class DetectorWorld:
             self.produced += 1
         assert producer.flush(30) == 0
 
+    def produce_bytes(self, topic: str, value: bytes) -> None:
+        """Publish a record as it is."""
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        producer.produce(self.prefix + topic, value)
+        self.produced += 1
+        assert producer.flush(30) == 0
+
     def customers(self, *events: Any) -> None:
         """Publish customer events."""
         self.produce("customer-created", *events)
@@ -88,15 +95,19 @@ class DetectorWorld:
     def rest(self) -> None:
         """Wait until every record is handled and everything in the outbox is published."""
 
-        def done() -> bool:
-            handled = self.sql("SELECT coalesce(sum(next_offset), 0) AS n FROM detector.positions")[0].n
-            waiting = self.sql(
+        def handled() -> bool:
+            rows = self.sql("SELECT coalesce(sum(next_offset), 0) AS n FROM detector.positions")
+            return int(rows[0].n) >= self.produced
+
+        def published() -> bool:
+            behind = self.sql(
                 "SELECT count(*) AS n FROM detector.outbox_heads h JOIN detector.outbox_published p USING (stream)"
                 " WHERE h.position <> p.position"
-            )[0].n
-            return bool(handled >= self.produced and waiting == 0)
+            )
+            return int(behind[0].n) == 0
 
-        eventually(done, REST_LIMIT_S)
+        eventually(handled, REST_LIMIT_S)
+        eventually(published, REST_LIMIT_S)
 
     def told(self) -> list[Any]:
         """Everything on merge-candidate as a read_committed reader sees it."""

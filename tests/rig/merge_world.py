@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 import customer_events as wire
 from event_runtime import cloudevents
@@ -202,7 +202,13 @@ class MergeWorld:
 
     def _has_record(self, place: TopicPartition) -> bool:
         bus = self._bus()
-        _, end = bus.get_watermark_offsets(place, timeout=30)
+        try:
+            _, end = bus.get_watermark_offsets(place, timeout=30)
+        except KafkaException as fault:
+            # A partition made a moment ago has no leader that knows of it, and no record.
+            if not fault.args[0].retriable():
+                raise
+            return False
         if place.offset >= end:
             return False
         bus.assign([place])

@@ -152,7 +152,12 @@ def test_look_alike_letters_may_propose_and_never_approve(model: Model) -> None:
 
 
 def test_folded_addresses_are_no_equal_identifier(model: Model) -> None:
-    one = {"given_name": "Anna", "family_name": "Marchetti", "email": "zx.qv77@gmail.com", "date_of_birth": "1982-04-12"}
+    one = {
+        "given_name": "Anna",
+        "family_name": "Marchetti",
+        "email": "zx.qv77@gmail.com",
+        "date_of_birth": "1982-04-12",
+    }
     matches = _pair(model, one, one | {"email": "zxqv77@gmail.com"})
     assert "NO_EQUAL_IDENTIFIER" in blocks(matches, 0)
 
@@ -204,7 +209,11 @@ def test_a_record_meets_only_those_before_it_and_each_pair_once(model: Model) ->
     index = MemoryIndex()
     index.add(entries)
     matches = Matcher(model, index).match(entries, only_earlier=True)
-    assert sorted((a.number, b.number) for a, b in zip(matches.left, matches.right, strict=True)) == [(1, 0), (2, 0), (2, 1)]
+    assert sorted((a.number, b.number) for a, b in zip(matches.left, matches.right, strict=True)) == [
+        (1, 0),
+        (2, 0),
+        (2, 1),
+    ]
     both_ways = Matcher(model, index).match(entries, only_earlier=False)
     assert len(both_ways.left) == 3
 

@@ -68,7 +68,9 @@ def test_names_are_split_into_comparable_parts(
     assert (name.given, name.middle, name.family, name.suffix) == expected
 
 
-@pytest.mark.parametrize(("one", "other"), [("bill", "william"), ("peggy", "margaret"), ("ted", "edward"), ("sasha", "alexander")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("bill", "william"), ("peggy", "margaret"), ("ted", "edward"), ("sasha", "alexander")]
+)
 def test_nicknames_share_a_root(one: str, other: str) -> None:
     assert set(nickname_roots(one)) & set(nickname_roots(other))
 
@@ -77,7 +79,9 @@ def test_unrelated_names_share_no_root() -> None:
     assert not set(nickname_roots("mary")) & set(nickname_roots("john"))
 
 
-@pytest.mark.parametrize(("one", "other"), [("kirby", "kerby"), ("catherine", "kathryn"), ("philip", "filip"), ("smith", "smyth")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("kirby", "kerby"), ("catherine", "kathryn"), ("philip", "filip"), ("smith", "smyth")]
+)
 def test_names_that_sound_alike_share_a_sound_key(one: str, other: str) -> None:
     assert sound(one) == sound(other)
 

@@ -12,7 +12,13 @@ from customer_merge_demo.bulk import insert_rows
 from customer_merge_demo.customers import Customer
 from customer_merge_demo.downstream import move
 
-_CONTACTS = {"tenant_id": "text", "original_customer_id": "text", "customer_id": "text", "name": "text", "email": "text"}
+_CONTACTS = {
+    "tenant_id": "text",
+    "original_customer_id": "text",
+    "customer_id": "text",
+    "name": "text",
+    "email": "text",
+}
 _ACTIVITIES = {
     "tenant_id": "text", "original_customer_id": "text", "customer_id": "text", "kind": "text", "at": "timestamptz",
 }  # fmt: skip

@@ -81,7 +81,9 @@ class EngineRoom:
         self._relay.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop the threads and close what they used."""
         if self.feeder.has_begun:
             self.feeder.stop()

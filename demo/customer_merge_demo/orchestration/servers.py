@@ -117,7 +117,9 @@ def _require_free(url: str) -> None:
         try:
             with engine.connect() as connection:
                 found = connection.execute(
-                    text("SELECT schema_name FROM information_schema.schemata WHERE schema_name = ANY(:names) ORDER BY 1"),
+                    text(
+                        "SELECT schema_name FROM information_schema.schemata WHERE schema_name = ANY(:names) ORDER BY 1"
+                    ),
                     {"names": list(READERS)},
                 )
                 return [row.schema_name for row in found]

@@ -80,9 +80,7 @@ def tell(options: Options) -> tuple[Facts, Kept | None]:
         system = System.on(servers)
         shown.step("making the tables")
         system.migrate()
-        processes = stack.enter_context(
-            Processes(options.out / "logs", lives_with=kept.pid if kept else None)
-        )
+        processes = stack.enter_context(Processes(options.out / "logs", lives_with=kept.pid if kept else None))
         shown.step("starting the services")
         for program in system.programs():
             processes.start(program)
@@ -106,14 +104,16 @@ def _told(
         shown.step(f"feeding {len(customers):,} records")
         _until_at_rest(options, room, processes, shown, watch)
         shown.step("checking")
+        more_checks, open_cases = [_verified(system), _audited(system)], _open_cases(system)
+        watch.lap("verified by the worker")
         ending = Ending(
             customers=options.customers,
             heard=room.recorder.heard,
             samples=room.samples,
             timing=watch.laps,
             memory=dict(processes.peak_memory()),
-            more_checks=[_verified(system), _audited(system)],
-            open_cases=_open_cases(system),
+            more_checks=more_checks,
+            open_cases=open_cases,
         )
         with room.engine.connect() as connection:
             return collect(connection, ending, options.out)
@@ -130,9 +130,7 @@ def last_lines_told() -> Iterator[None]:
         raise
 
 
-def _until_at_rest(
-    options: Options, room: EngineRoom, processes: Processes, shown: Display, watch: _Stopwatch
-) -> None:
+def _until_at_rest(options: Options, room: EngineRoom, processes: Processes, shown: Display, watch: _Stopwatch) -> None:
     total = len(options.customers.customers)
     rest = RestWatch(lambda: still_moving(room.probe, room.recorder))
     room.feed()

@@ -67,7 +67,8 @@ def _tickets(rng: random.Random, created: int) -> tuple[Ticket, ...]:
 def _ledger(rng: random.Random, orders: tuple[Order, ...]) -> tuple[LedgerEntry, ...]:
     entries = [LedgerEntry(points=50, reason="welcome", days_ago=rng.randrange(30, 2200))]
     entries += [
-        LedgerEntry(points=order.total_cents // 100, reason=order.order_number, days_ago=order.days_ago) for order in orders
+        LedgerEntry(points=order.total_cents // 100, reason=order.order_number, days_ago=order.days_ago)
+        for order in orders
     ]
     balance = sum(entry.points for entry in entries)
     if balance > 300 and rng.random() < 0.3:

@@ -109,7 +109,13 @@ STREET_TYPES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 # Stand-ins for free mail providers, and for employers.
-MAIL_DOMAINS: tuple[str, ...] = ("mail.example.com", "post.example.net", "inbox.example.org", "webmail.example.com", "letters.example.net")
+MAIL_DOMAINS: tuple[str, ...] = (
+    "mail.example.com",
+    "post.example.net",
+    "inbox.example.org",
+    "webmail.example.com",
+    "letters.example.net",
+)
 WORK_DOMAINS: tuple[str, ...] = tuple(
     f"{name}.example.{end}"
     for name, end in (

@@ -191,4 +191,3 @@ class Population:
             address = f"{local}{rng.randrange(1, 99999)}@{domain}"
         self._emails.add(address)
         return address
-

@@ -69,7 +69,9 @@ def _contact(rng: random.Random, person: Person, channel: str, *, age: float) ->
     contact: dict[str, str] = {}
     if channel in {"web", "guest"} or rng.random() < 0.55:
         email = person.emails[int(age * len(person.emails) * 0.999)]
-        contact["email"] = typing_error(rng, email.split("@")[0]) + "@" + email.split("@")[1] if rng.random() < 0.01 else email
+        contact["email"] = (
+            typing_error(rng, email.split("@")[0]) + "@" + email.split("@")[1] if rng.random() < 0.01 else email
+        )
         if channel == "web":  # only an account asks its owner to confirm the address
             contact["email_verified"] = "true" if rng.random() < 0.9 else "false"
     if rng.random() < {"web": 0.7, "guest": 0.5, "store": 0.9, "phone": 0.95}[channel]:

@@ -39,7 +39,9 @@ class Evidence:
 def redirected_ids(connection: Connection) -> dict[str, str]:
     """The worker's identity map: retired id → canonical id."""
     rows = connection.execute(
-        text("SELECT customer_id, canonical_id FROM merge.canonical WHERE tenant_id = :tenant AND canonical_id <> customer_id"),
+        text(
+            "SELECT customer_id, canonical_id FROM merge.canonical WHERE tenant_id = :tenant AND canonical_id <> customer_id"
+        ),
         {"tenant": TENANT_ID},
     )
     return {row.customer_id: row.canonical_id for row in rows}
@@ -81,7 +83,9 @@ def _streams_whole(connection: Connection, evidence: Evidence) -> Check:
     return Check(
         title="customer-merged is numbered 1..n without a gap, and hash-chained",
         passed=not faults,
-        detail=_shown(faults) if faults else f"{witness.events:,} events in {len(witness.last)} stream(s), read back from the bus",
+        detail=_shown(faults)
+        if faults
+        else f"{witness.events:,} events in {len(witness.last)} stream(s), read back from the bus",
     )
 
 
@@ -96,7 +100,9 @@ def _map_from_events(evidence: Evidence) -> Check:
     return Check(
         title="Replaying customer-merged rebuilds the identity map",
         passed=not wrong,
-        detail=_shown(wrong) if wrong else f"{len(announced):,} announcements give the same {len(rebuilt):,} redirected ids",
+        detail=_shown(wrong)
+        if wrong
+        else f"{len(announced):,} announcements give the same {len(rebuilt):,} redirected ids",
     )
 
 
@@ -121,7 +127,9 @@ def _system_agrees(connection: Connection, evidence: Evidence, system: Downstrea
     return Check(
         title=f"{system.title} agrees with the identity map",
         passed=not wrong,
-        detail=_shown(wrong) if wrong else f"{len(holders):,} ids looked up, {moved:,} of them live under another id now",
+        detail=_shown(wrong)
+        if wrong
+        else f"{len(holders):,} ids looked up, {moved:,} of them live under another id now",
     )
 
 
@@ -141,7 +149,9 @@ def _points_once(connection: Connection, evidence: Evidence) -> Check:
     return Check(
         title="Loyalty points are added up exactly once",
         passed=not wrong,
-        detail=_shown(wrong) if wrong else f"{total:,} points before and after, person by person, in the store and the loyalty program",
+        detail=_shown(wrong)
+        if wrong
+        else f"{total:,} points before and after, person by person, in the store and the loyalty program",
     )
 
 
@@ -154,9 +164,7 @@ _BALANCES = {
 
 
 def _one_answer_each(connection: Connection) -> Check:
-    row = connection.execute(
-        text("SELECT count(*) AS commands, count(outcome_id) AS answered FROM merge.inbox")
-    ).one()
+    row = connection.execute(text("SELECT count(*) AS commands, count(outcome_id) AS answered FROM merge.inbox")).one()
     terminal = connection.execute(
         text("""SELECT count(*), count(DISTINCT event_id) FROM merge.outbox
                  WHERE event_type IN ('MergeCompleted', 'MergeRejected', 'MergeRemoved', 'MergeNoop')""")
@@ -179,7 +187,9 @@ def _all_acknowledged(evidence: Evidence) -> Check:
 
 
 def _nothing_quarantined(connection: Connection) -> Check:
-    union = " UNION ALL ".join(f"SELECT '{schema}' AS schema, count(*) AS held FROM {schema}.quarantine" for schema in READERS)
+    union = " UNION ALL ".join(
+        f"SELECT '{schema}' AS schema, count(*) AS held FROM {schema}.quarantine" for schema in READERS
+    )
     held = {row.schema: row.held for row in connection.execute(text(union)) if row.held}
     return Check(
         title="Nothing lies in quarantine",

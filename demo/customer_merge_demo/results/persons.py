@@ -46,7 +46,9 @@ def record_view(customer: Customer) -> RecordView:
     )
 
 
-def comparison_view(pair: tuple[str, str], score: float, grade: str, evidence: Iterable[EvidenceItem]) -> ComparisonView:
+def comparison_view(
+    pair: tuple[str, str], score: float, grade: str, evidence: Iterable[EvidenceItem]
+) -> ComparisonView:
     """A comparison; its bars are as long as their share of the heaviest weight in it, heaviest for first."""
     items = sorted(evidence, key=lambda item: -item.weight)
     heaviest = max((abs(item.weight) for item in items), default=1.0) or 1.0
@@ -81,7 +83,9 @@ def person_views(
     return [
         PersonView(
             canonical_id=root,
-            before=[record_view(by_id[customer_id]) for customer_id in sorted(groups[root], key=lambda id_: id_ != root)],
+            before=[
+                record_view(by_id[customer_id]) for customer_id in sorted(groups[root], key=lambda id_: id_ != root)
+            ],
             after=after[root]["fields"],
             decisions=_decisions(root, merges_of[root]),
             orders=after[root]["orders"],
@@ -129,7 +133,9 @@ def _after(connection: Connection, roots: Sequence[str]) -> dict[str, dict[str, 
             "fields": _fields(
                 {"email": row.emails or "", "phone": row.phones or "", "date_of_birth": row.date_of_birth or ""}
                 | {"street": row.addresses or ""},
-                row.full_name or " ".join(filter(None, (row.given_name, row.middle_name, row.family_name))) or row.customer_id,
+                row.full_name
+                or " ".join(filter(None, (row.given_name, row.middle_name, row.family_name)))
+                or row.customer_id,
             ),
         }
         for row in rows

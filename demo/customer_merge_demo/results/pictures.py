@@ -66,7 +66,8 @@ def timeline(samples: Sequence[Sample]) -> Markup:
         for css, value in _SERIES.items()
     )
     ticks = "".join(
-        f'<text class="tick" x="{40 + 840 * share:.0f}" y="196">{end * share:.0f} s</text>' for share in (0, 0.25, 0.5, 0.75, 1)
+        f'<text class="tick" x="{40 + 840 * share:.0f}" y="196">{end * share:.0f} s</text>'
+        for share in (0, 0.25, 0.5, 0.75, 1)
     )
     title = "Progress over time: records in, pairs merged, merges relinked everywhere"
     return Markup(  # noqa: S704

@@ -38,7 +38,9 @@ REASONS = {
 def render(facts: Facts) -> str:
     """The whole page."""
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    environment.filters.update(number="{:,}".format, percent=_percent, score=_score, readable=_readable, breakable=_breakable)
+    environment.filters.update(
+        number="{:,}".format, percent=_percent, score=_score, readable=_readable, breakable=_breakable
+    )
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template("report.html.j2").render(
         facts=facts,

@@ -72,7 +72,16 @@ def _record(customer: Customer, now: datetime) -> tuple[Any, ...]:
     history = customer.history
     created = _ago(now, history.created_days_ago)
     active = history.last_active_days_ago
-    names = ("full_name", "given_name", "middle_name", "family_name", "date_of_birth", "gender", "national_id", "occupation")
+    names = (
+        "full_name",
+        "given_name",
+        "middle_name",
+        "family_name",
+        "date_of_birth",
+        "gender",
+        "national_id",
+        "occupation",
+    )
     return (
         customer.source,
         *(customer.attributes.get(name) for name in names),

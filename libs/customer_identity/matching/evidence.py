@@ -1,6 +1,7 @@
 """The evidence for one scored pair: what a candidate carries, what a steward reads, what stands against automation."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -14,6 +15,8 @@ from customer_identity.matching.grades import Grade
 from customer_identity.matching.index import Entry
 from customer_identity.matching.matcher import Matches
 
+BIT: Final = math.log(2)  # nats; people think in doublings of the odds, formulas in nats
+_CLEARLY: Final = 0.7  # bits; what says less is not worth a word
 _BLOCK_OF_FLAG: Final = {
     "contested": "CONTESTED_IDENTIFIER",
     "other_given_name": "OTHER_GIVEN_NAME",
@@ -26,7 +29,7 @@ _BLOCK_OF_FLAG: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldEvidence:
-    """What one field says: its level by name and its weight in nats; positive speaks for one person."""
+    """What one field says: its level by name and its weight in bits; positive speaks for one person."""
 
     field: str
     level: str
@@ -36,7 +39,7 @@ class FieldEvidence:
 def evidence_of(matches: Matches, row: int) -> list[FieldEvidence]:
     """The fields that both records have, the weightiest first."""
     found = [
-        FieldEvidence(field=field.name, level=field.levels[level], weight=round(float(weight), 4))
+        FieldEvidence(field=field.name, level=field.levels[level], weight=round(float(weight) / BIT, 4))
         for field, level, weight in zip(
             f.FIELDS, matches.levels[row].tolist(), matches.scores.weights[row], strict=True
         )
@@ -75,8 +78,8 @@ def blocks(matches: Matches, row: int) -> list[str]:
 def sentence(matches: Matches, row: int, explanations: Sequence[str]) -> str:
     """The evidence as a steward would say it. `explanations` are the model's, by position."""
     evidence = evidence_of(matches, row)
-    for_it = [f"{_words(e.field)} {e.level}" for e in evidence if e.weight > 0.5]
-    against = [f"{_words(e.field)} {e.level}" for e in evidence if e.weight < -0.5]
+    for_it = [f"{_words(e.field)} {e.level}" for e in evidence if e.weight > _CLEARLY]
+    against = [f"{_words(e.field)} {e.level}" for e in evidence if e.weight < -_CLEARLY]
     percent = 100 * float(matches.score[row])
     told = f"One person with {percent:.4g} % probability ({Grade(int(matches.grade[row])).label})"
     told += f": for it {', '.join(for_it)}" if for_it else ": nothing speaks for it"

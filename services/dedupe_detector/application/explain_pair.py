@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from customer_identity.matching.evidence import FieldEvidence, blocks, evidence_of, sentence
+from customer_identity.matching.evidence import BIT, FieldEvidence, blocks, evidence_of, sentence
 from customer_identity.matching.grades import Grade
 from customer_identity.matching.matcher import Matcher
 from customer_identity.matching.model import Model
@@ -27,7 +27,7 @@ class Explanation:
     model_version: str
     evidence: tuple[FieldEvidence, ...]
     prior: float
-    """Nats that speak for one person before any field is looked at (negative: people are rarely there twice)."""
+    """Bits that speak for one person before any field is looked at (negative: people are rarely there twice)."""
     blocked_because: tuple[str, ...]
     sentence: str
 
@@ -38,7 +38,7 @@ class Explanation:
     def as_text(self) -> str:
         """A sentence, then one line a field."""
         width = max([len(e.field) for e in self.evidence] + [5])
-        lines = [f"  {'prior':<{width}}  {self.prior:+7.2f}"]
+        lines = [f"  {'field':<{width}}     bits", f"  {'prior':<{width}}  {self.prior:+7.2f}"]
         lines += [f"  {e.field:<{width}}  {e.weight:+7.2f}  {e.level}" for e in self.evidence]
         held = [f"  not merged without a person: {', '.join(self.blocked_because)}"] if self.blocked_because else []
         return "\n".join([self.sentence, *lines, *held, f"  model {self.model_version}"])
@@ -67,7 +67,7 @@ class ExplainPair:
             grade=Grade(int(matches.grade[0])).label,
             model_version=self._model.version,
             evidence=tuple(evidence_of(matches, 0)),
-            prior=round(float(matches.scores.prior[0]), 4),
+            prior=round(float(matches.scores.prior[0]) / BIT, 4),
             blocked_because=tuple(blocks(matches, 0)),
             sentence=sentence(matches, 0, [e.name for e in self._model.explanations]),
         )

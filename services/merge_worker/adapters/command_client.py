@@ -16,7 +16,8 @@ from event_runtime.faults import ServerUnavailable
 from merge_worker.adapters.commands import Command
 
 # How long a broker may take to take a record or to say where a partition ends.
-_ANSWER_LIMIT_S = 10.0
+_ANSWER_LIMIT_S = 5.0
+_LEADER_WAIT_S = 0.1
 
 Terminal = wire.MergeCompleted | wire.MergeRejected | wire.MergeRemoved | wire.MergeNoop
 
@@ -134,8 +135,19 @@ def _ends(consumer: Consumer, topic: str) -> list[TopicPartition]:
     known = consumer.list_topics(topic, timeout=_ANSWER_LIMIT_S).topics[topic]
     if known.error is not None:
         raise ServerUnavailable(f"Kafka has no topic {topic}")
-    ends = []
-    for partition in known.partitions:
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ANSWER_LIMIT_S)
-        ends.append(TopicPartition(topic, partition, end))
-    return ends
+    places = [TopicPartition(topic, partition) for partition in known.partitions]
+    return [TopicPartition(topic, place.partition, _end(consumer, place)) for place in places]
+
+
+def _end(consumer: Consumer, place: TopicPartition) -> int:
+    until = time.monotonic() + _ANSWER_LIMIT_S
+    while True:
+        try:
+            end: int = consumer.get_watermark_offsets(place, timeout=_ANSWER_LIMIT_S)[1]
+        except KafkaException as fault:
+            # A partition that was made or moved a moment ago has no leader that knows of it yet.
+            if not fault.args[0].retriable() or time.monotonic() > until:
+                raise
+            time.sleep(_LEADER_WAIT_S)
+        else:
+            return end

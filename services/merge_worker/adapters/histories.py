@@ -12,7 +12,7 @@ from event_runtime.faults import Fault, ServerUnavailable
 from merge_worker.application.audit_streams import Identity, Recorded, StreamEnd
 
 # A broker that answers nothing for so long counts as away.
-_ANSWER_LIMIT_S = 10.0
+_ANSWER_LIMIT_S = 5.0
 
 # The broker tells the end of a partition only when it has waited so long for more.
 _TO_THE_END = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}

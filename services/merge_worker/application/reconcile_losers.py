@@ -46,4 +46,4 @@ class ReconcileLosers:
             moved = self.merge_engine.reconcile(connection, self.limit, merged_since=since)
         self.count(moved)
         if moved:
-            _log.info("rows written under merged-away ids were moved", rows=moved)
+            _log.info("late_rows_moved", rows=moved)

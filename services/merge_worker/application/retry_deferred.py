@@ -30,7 +30,7 @@ _LIMITS = text(
     " set_config('idle_in_transaction_session_timeout', '10s', true)"
 )
 
-_ITS_OWN_FAULT = {FaultClass.DATA, FaultClass.STALE, FaultClass.BUG}
+_NOBODYS_COMMAND = {FaultClass.RECONNECT, FaultClass.PAUSE}
 
 Act = Callable[[Connection, Sequence[Request], datetime], list[Draft]]
 
@@ -49,12 +49,13 @@ class RetryDeferred:
     clock: Callable[[Connection], datetime]
     count: Callable[[Connection, Sequence[Draft], int], None]
     put_off: timedelta = timedelta(minutes=5)
+    put_off_locked: timedelta = timedelta(seconds=5)
     batch: int = 100
 
     def work(self) -> None:
         """Try everything that is due. Does nothing while another process leads.
 
-        Faults that others cause (locks, a server that is away) are raised: the caller comes again.
+        Faults of a server that is away are raised: the caller comes again.
         """
         while self._round() == self.batch:
             pass
@@ -63,19 +64,12 @@ class RetryDeferred:
         try:
             return self._in_transaction(self.batch, self._try_again)
         except Exception as fault:
-            if classify(fault) not in _ITS_OWN_FAULT:
+            if classify(fault) in _NOBODYS_COMMAND:
                 raise
-            _log.info("deferred commands are tried one by one", exc_info=fault)
-        # One of them makes the transaction fail. The one longest due passes alone or ends, and the next
-        # round goes on with the others.
-        try:
-            return self._in_transaction(1, self._try_again)
-        except Exception as fault:
-            if classify(fault) not in _ITS_OWN_FAULT:
-                raise
-            _log.warning("a deferred command cannot be carried out", exc_info=fault)
-            act = self._try_later if classify(fault) is FaultClass.BUG else self._refusing(sqlstate(fault))
-        return self._in_transaction(1, act)
+            _log.info("deferred_commands_are_tried_one_by_one", exc_info=fault)
+        # One of them makes the transaction fail. The one longest due passes alone, ends, or comes later,
+        # and the next round goes on with the others.
+        return self._in_transaction(1, self._try_alone)
 
     def _in_transaction(self, limit: int, act: Act) -> int:
         with self.engine.begin() as connection:
@@ -101,20 +95,21 @@ class RetryDeferred:
                 attempts.append(Attempt(command=command, request=request))
         return drafts + self.merge.attempt(connection, attempts, now)
 
-    def _refusing(self, code: str | None) -> Act:
-        def refuse(connection: Connection, due: Sequence[Request], now: datetime) -> list[Draft]:
-            drafts: list[Draft] = []
-            for request in due:
-                command = waiting_command(request)
-                if isinstance(command, MergeCommand):
-                    attempt = Attempt(command=command, request=request)
-                    errors = [database_refused(code)]
-                    drafts.extend(self.merge.reject(connection, attempt, Stage.EXECUTION, errors, now))
-            return drafts
-
-        return refuse
-
-    def _try_later(self, connection: Connection, due: Sequence[Request], now: datetime) -> list[Draft]:
-        # An error of this program must not keep the others waiting, and is not the command's outcome.
-        self.requests.save(connection, [replace(one, next_attempt_at=now + self.put_off) for one in due])
+    def _try_alone(self, connection: Connection, due: Sequence[Request], now: datetime) -> list[Draft]:
+        try:
+            with connection.begin_nested():
+                return self._try_again(connection, due, now)
+        except Exception as fault:
+            kind, code = classify(fault), sqlstate(fault)
+            if kind in _NOBODYS_COMMAND:
+                raise
+            _log.warning("deferred_command_failed", fault_class=kind.value, exc_info=fault)
+        command = waiting_command(due[0])
+        if kind in {FaultClass.DATA, FaultClass.STALE} and isinstance(command, MergeCommand):
+            attempt = Attempt(command=command, request=due[0])
+            return self.merge.reject(connection, attempt, Stage.EXECUTION, [database_refused(code)], now)
+        # Locks that others hold, or an error of this program: neither is the command's outcome, and the
+        # others must not wait for it.
+        wait = self.put_off_locked if kind is FaultClass.CONTENTION else self.put_off
+        self.requests.save(connection, [replace(due[0], next_attempt_at=now + wait)])
         return []

@@ -1,6 +1,7 @@
 """The arguments of each command. Standard library only: --help needs nothing else."""
 
 import argparse
+import unicodedata
 
 from event_runtime.command_line import add_json
 
@@ -22,20 +23,20 @@ def list_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", action="append", default=[], choices=(*_STATES, "all"), help="may be repeated")
     parser.add_argument("--grade", action="append", default=[], choices=_GRADES, help="may be repeated")
     parser.add_argument("--limit", type=_positive, help="at most so many")
-    parser.add_argument("--tenant", help="default: all tenants")
+    parser.add_argument("--tenant", type=_tenant, help="default: all tenants")
     add_json(parser)
 
 
 def show_arguments(parser: argparse.ArgumentParser) -> None:
     """`show`."""
-    parser.add_argument("case", metavar="CASE", help="number of the case, or id of its candidate")
+    parser.add_argument("case", metavar="CASE", type=_id, help="number of the case, or id of its candidate")
     add_json(parser)
 
 
 def approve_arguments(parser: argparse.ArgumentParser) -> None:
     """`approve`."""
-    parser.add_argument("case", metavar="CASE", nargs="+", help="number of a case, or id of its candidate")
-    parser.add_argument("--winner", metavar="CUSTOMER_ID", help="who survives (default: the plan chooses)")
+    parser.add_argument("case", metavar="CASE", nargs="+", type=_id, help="number of a case, or id of its candidate")
+    parser.add_argument("--winner", metavar="CUSTOMER_ID", type=_id, help="who survives (default: the plan chooses)")
     choice_arguments(parser)
     actor_arguments(parser)
     add_json(parser)
@@ -43,33 +44,33 @@ def approve_arguments(parser: argparse.ArgumentParser) -> None:
 
 def reject_arguments(parser: argparse.ArgumentParser) -> None:
     """`reject`."""
-    parser.add_argument("case", metavar="CASE", nargs="+", help="number of a case, or id of its candidate")
+    parser.add_argument("case", metavar="CASE", nargs="+", type=_id, help="number of a case, or id of its candidate")
     actor_arguments(parser)
     add_json(parser)
 
 
 def search_arguments(parser: argparse.ArgumentParser) -> None:
     """`search`."""
-    parser.add_argument("--name", help="any word of it, or how one begins")
+    parser.add_argument("--name", type=_text, help="any word of it, or how one begins")
     for name in ("phone", "email", "national-id", "id", "postcode"):
-        parser.add_argument(f"--{name}")
+        parser.add_argument(f"--{name}", type=_text)
     parser.add_argument("--limit", type=_positive, default=50, help="at most so many (default %(default)s)")
-    parser.add_argument("--tenant", help="default: the configured tenant")
+    parser.add_argument("--tenant", type=_tenant, help="default: the configured tenant")
     add_json(parser)
 
 
 def account_arguments(parser: argparse.ArgumentParser) -> None:
     """`account`."""
-    parser.add_argument("customer_id", metavar="CUSTOMER_ID")
-    parser.add_argument("--tenant", help="default: the configured tenant")
+    parser.add_argument("customer_id", metavar="CUSTOMER_ID", type=_id)
+    parser.add_argument("--tenant", type=_tenant, help="default: the configured tenant")
     add_json(parser)
 
 
 def pair_arguments(parser: argparse.ArgumentParser) -> None:
     """`remove`, and what `merge` and `recommend` begin with."""
-    parser.add_argument("winner", metavar="WINNER")
-    parser.add_argument("loser", metavar="LOSER", nargs="+")
-    parser.add_argument("--tenant", help="default: the configured tenant")
+    parser.add_argument("winner", metavar="WINNER", type=_id)
+    parser.add_argument("loser", metavar="LOSER", nargs="+", type=_id)
+    parser.add_argument("--tenant", type=_tenant, help="default: the configured tenant")
     actor_arguments(parser)
     add_json(parser)
 
@@ -91,16 +92,18 @@ def choice_arguments(parser: argparse.ArgumentParser) -> None:
     """What is decided along with a merge."""
     parser.add_argument("--choose", metavar="FIELD=CUSTOMER_ID", action="append", default=[], type=_choice,
                         help="take a field from this customer; may be repeated")  # fmt: skip
-    parser.add_argument("--waive", metavar="RULE", action="append", default=[], help="may be repeated")
+    parser.add_argument("--waive", metavar="RULE", action="append", default=[], type=_id, help="may be repeated")
     parser.add_argument("--wait-until-eligible", action="store_true",
                         help="send it although temporary rules fail; the worker tries until they pass")  # fmt: skip
 
 
 def actor_arguments(parser: argparse.ArgumentParser) -> None:
     """Who acts, and why."""
-    parser.add_argument("--as", dest="actor", metavar="ID", help="who decides (default: the user of this terminal)")
+    parser.add_argument(
+        "--as", dest="actor", metavar="ID", type=_id, help="who decides (default: the user of this terminal)"
+    )
     parser.add_argument("--role", action="append", choices=_ROLES, help="may be repeated (default: merge)")
-    parser.add_argument("--reason", default="", help="kept with the decision")
+    parser.add_argument("--reason", default="", type=_text, help="kept with the decision")
 
 
 def requests_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +111,7 @@ def requests_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--status", action="append", default=[], choices=_STATUSES,
                         help="may be repeated (default: the open ones)")  # fmt: skip
     parser.add_argument("--limit", type=_positive, default=100, help="at most so many (default %(default)s)")
-    parser.add_argument("--tenant", help="default: all tenants")
+    parser.add_argument("--tenant", type=_tenant, help="default: all tenants")
     add_json(parser)
 
 
@@ -117,7 +120,7 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
     parser.add_argument("--status", action="append", default=[], choices=_STATUSES,
                         help="may be repeated (default: all)")  # fmt: skip
-    parser.add_argument("--tenant", help="default: all tenants")
+    parser.add_argument("--tenant", type=_tenant, help="default: all tenants")
 
 
 def policy_check_arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,11 +133,29 @@ def _choice(value: str) -> tuple[str, str]:
     name, equals, customer_id = value.partition("=")
     if not (name and equals and customer_id):
         raise argparse.ArgumentTypeError(f"{value!r} is not FIELD=CUSTOMER_ID")
-    return name, customer_id
+    return _id(name), _id(customer_id)
 
 
 def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
+    if not (value.isascii() and value.isdigit() and len(value) <= 9 and int(value) > 0):
+        raise argparse.ArgumentTypeError(f"{value!r} is no whole number from 1 up")
+    return int(value)
+
+
+# The bounds of the contract (customer_events.base), so that a mistake is told before anything is asked of the database.
+def _id(value: str) -> str:
+    if not 1 <= len(value) <= 200 or any(unicodedata.category(character) == "Cc" for character in value):
+        raise argparse.ArgumentTypeError("an id has 1 to 200 characters, none of them a control character")
+    return value
+
+
+def _tenant(value: str) -> str:
+    if ":" in value:
+        raise argparse.ArgumentTypeError("a tenant's id holds no colon")
+    return _id(value)
+
+
+def _text(value: str) -> str:
+    if len(value) > 2_000 or "\x00" in value:
+        raise argparse.ArgumentTypeError("a text has at most 2,000 characters")
+    return value

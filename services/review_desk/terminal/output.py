@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 def say(message: str) -> None:
     """One line for the person, on stderr."""
-    sys.stderr.write(f"{message}\n")
+    sys.stderr.write(f"{cell(message)}\n")
 
 
 def write_json(value: object, stream: TextIO | None = None) -> None:

@@ -120,7 +120,9 @@ def upgrade() -> None:
     """Create the store's tables and its outbox."""
     op.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     op.execute(_CUSTOMERS)
-    op.execute("CREATE INDEX customers_merged_into ON store.customers (tenant_id, merged_into) WHERE merged_into IS NOT NULL")
+    op.execute(
+        "CREATE INDEX customers_merged_into ON store.customers (tenant_id, merged_into) WHERE merged_into IS NOT NULL"
+    )
     for table, columns in _CHILDREN.items():
         op.execute(_child_ddl(table, columns))
         op.execute(f"CREATE INDEX {table}_customer ON store.{table} (tenant_id, customer_id)")

@@ -1,0 +1,281 @@
+"""The detector's handler on real PostgreSQL: what it tells of, batch after batch, without a bus between."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import sqlalchemy
+
+import customer_events as wire
+from customer_identity.matching.index import duplicates_code
+from dedupe_detector.adapters.files import shipped_model
+from dedupe_detector.application.detect_duplicates import DetectDuplicates
+from dedupe_detector.application.find_candidates import FindCandidates
+from event_runtime.database import create_engine
+from event_runtime.publisher import Publisher
+from event_runtime.records import Received, Record
+from rig.detector_world import CODEC, PACKAGES, TENANT, created, erased, person, updated
+from rig.fixtures import Migrated
+
+
+class Detector:
+    """A detector between two commits: what the pipeline does with a batch, without the pipeline."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_engine(url, application_name="test", pool_size=5)
+        publisher = Publisher(CODEC, wire.CATALOGUE, "/test")
+        self._handler = DetectDuplicates(FindCandidates(shipped_model(), publisher))
+        self.told: list[Any] = []
+
+    def receive(self, *events: Any) -> list[Any]:
+        """Handle one batch; returns (and remembers) what it tells of."""
+        received = [_received(event, offset) for offset, event in enumerate(events)]
+        self.prepare(received)
+        return self.handle(received)
+
+    def prepare(self, received: list[Received]) -> None:
+        with self.engine.begin() as connection:
+            self._handler.prepare(connection, received)
+
+    def handle(self, received: list[Received]) -> list[Any]:
+        with self.engine.begin() as connection:
+            drafts = self._handler.handle(connection, received)
+        events = [CODEC.decode(draft.body) for draft in drafts]
+        self.told += events
+        return events
+
+    def sql(self, statement: str, **values: Any) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(sqlalchemy.text(statement), values))
+
+
+@pytest.fixture
+def detector(migrated: Migrated) -> Iterator[Detector]:
+    one = Detector(migrated(*PACKAGES))
+    yield one
+    one.engine.dispose()
+
+
+def _received(event: Any, offset: int) -> Received:
+    record = Record(topic="t", partition=0, offset=offset, key=None, value=b"", headers={}, timestamp_ms=0)
+    return Received(record=record, event=event, event_id=str(offset), digest=b"")
+
+
+def _pairs(events: list[Any]) -> list[tuple[str, str]]:
+    return sorted((e.pair.a, e.pair.b) for e in events if isinstance(e, wire.MergeCandidateFound))
+
+
+def _withdrawals(events: list[Any]) -> list[str]:
+    return [e.reason.value for e in events if isinstance(e, wire.MergeCandidateWithdrawn)]
+
+
+def test_a_candidate_names_versions_evidence_and_whether_it_may_be_automated(detector: Detector) -> None:
+    (found,) = detector.receive(created("A", version=3, **person(1)), created("B", version=5, **person(1)))
+    assert [(member.customer_id, member.version) for member in found.members] == [("A", 3), ("B", 5)]
+    assert found.grade is wire.Grade.CERTAIN
+    assert found.score > 0.99
+    assert found.safe_to_automate
+    assert found.blocked_because == ()
+    assert {evidence.field for evidence in found.evidence} >= {"given_name", "family_name", "email", "date_of_birth"}
+    assert found.model_version
+
+
+def test_the_same_record_again_and_an_older_version_change_nothing(detector: Detector) -> None:
+    detector.receive(created("A", version=2, **person(1)), created("B", version=2, **person(1)))
+    detector.receive(created("A", version=2, **person(1)))
+    detector.receive(created("A", version=1, **person(9)), updated("B", version=1, **person(8)))
+    assert len(detector.told) == 1
+
+
+def test_of_several_versions_in_one_batch_the_newest_counts(detector: Detector) -> None:
+    detector.receive(
+        updated("A", version=3, **person(1)), created("A", version=1, **person(2)), created("B", **person(1))
+    )
+    assert _pairs(detector.told) == [("A", "B")]
+    assert detector.sql("SELECT version FROM detector.records WHERE customer_id = 'A'")[0].version == 3
+
+
+def test_keys_and_counters_follow_an_update(detector: Detector) -> None:
+    detector.receive(created("A", **person(1)))
+    before = _index(detector)
+    detector.receive(updated("A", version=2, **person(2)))
+    detector.receive(updated("A", version=3, **person(1)))
+    assert _index(detector) == before
+
+
+def test_an_erased_customer_stays_erased_and_its_candidates_are_withdrawn(detector: Detector) -> None:
+    detector.receive(created("B", **person(1)))
+    empty = _index(detector)
+    detector.receive(created("A", **person(1)))
+    assert _withdrawals(detector.receive(erased("A", version=2))) == ["ERASED"]
+    detector.receive(updated("A", version=7, **person(1)))
+    detector.receive(updated("B", version=2, **person(1)))
+
+    assert _pairs(detector.told) == [("A", "B")]
+    (row,) = detector.sql("SELECT comparable, erased FROM detector.records WHERE customer_id = 'A'")
+    assert (row.comparable, row.erased) == (None, True)
+    assert _index(detector) == empty, "keys or counts of the erased customer are left"
+
+
+def test_an_erasure_that_comes_before_the_customer_still_holds(detector: Detector) -> None:
+    detector.receive(erased("A", version=1))
+    detector.receive(created("A", version=9, **person(1)), created("B", **person(1)))
+    assert detector.told == []
+
+
+def test_a_candidate_is_withdrawn_when_an_update_takes_its_evidence_away(detector: Detector) -> None:
+    (found,) = detector.receive(created("A", **person(1)), created("B", **person(1)))
+    (withdrawn,) = detector.receive(updated("B", version=2, **person(2)))
+    assert withdrawn.reason is wire.WithdrawalReason.EVIDENCE_CHANGED
+    assert withdrawn.candidate_id == found.candidate_id
+    assert withdrawn.revision > found.revision
+    (again,) = detector.receive(updated("B", version=3, **person(1)))
+    assert again.candidate_id == found.candidate_id
+    assert again.revision > withdrawn.revision
+
+
+def test_an_update_that_changes_the_evidence_but_not_the_grade_is_not_told_of(detector: Detector) -> None:
+    detector.receive(created("A", **person(1)), created("B", **person(1)))
+    assert detector.receive(updated("B", version=2, **{**person(1), "city": "Elsewhere"})) == []
+
+
+def test_a_pair_marked_not_duplicate_stays_quiet_until_its_evidence_changes(detector: Detector) -> None:
+    alike = {key: value for key, value in person(1).items() if key != "phone"}
+    (found,) = detector.receive(created("A", **alike), created("B", **alike))
+    assert _withdrawals(detector.receive(_not_duplicate("A", "B"))) == ["NOT_DUPLICATE"]
+    assert detector.receive(updated("A", version=2, **alike), updated("B", version=2, **alike)) == []
+
+    (again,) = detector.receive(updated("A", version=3, **person(1)), updated("B", version=3, **person(1)))
+    assert again.candidate_id == found.candidate_id
+    assert again.revision > found.revision
+
+
+def test_a_pair_marked_not_duplicate_before_it_was_found_is_not_told_of(detector: Detector) -> None:
+    detector.receive(_not_duplicate("A", "B"))
+    assert detector.receive(created("A", **person(1)), created("B", **person(1))) == []
+
+
+def test_a_withdrawn_not_duplicate_lets_the_pair_be_found_again(detector: Detector) -> None:
+    detector.receive(created("A", **person(1)), created("B", **person(1)))
+    detector.receive(_not_duplicate("A", "B"))
+    assert _pairs(detector.receive(_not_duplicate("A", "B", withdrawn=True))) == [("A", "B")]
+
+
+def test_a_candidate_of_members_marked_not_duplicate_may_not_be_automated(detector: Detector) -> None:
+    detector.receive(_merged("A", "B", version=1), _not_duplicate("B", "C"))
+    found = [e for e in detector.receive(created("A", **person(1)), created("C", **person(1))) if e.pair.b == "C"]
+    assert found
+    assert all("NOT_DUPLICATE" in event.blocked_because and not event.safe_to_automate for event in found)
+
+
+def test_after_a_merge_the_pair_is_withdrawn_and_the_next_candidate_names_all_members(detector: Detector) -> None:
+    detector.receive(created("A", **person(1)), created("B", **person(1)))
+    assert _withdrawals(detector.receive(_merged("A", "B", version=1))) == ["ALREADY_MERGED"]
+    later = detector.receive(created("C", **person(1)))
+    assert later
+    assert all([member.customer_id for member in event.members] == ["A", "B", "C"] for event in later)
+    assert detector.receive(updated("B", version=2, **person(1))) == [], "two records of one identity are no candidate"
+
+
+def test_an_older_redirect_does_not_undo_a_newer_one(detector: Detector) -> None:
+    detector.receive(_merged("C", "A", version=2))
+    detector.receive(_merged("B", "A", version=1))
+    assert detector.sql("SELECT canonical_id FROM detector.identities WHERE customer_id = 'A'")[0].canonical_id == "C"
+
+
+def test_customers_taken_apart_again_are_not_proposed(detector: Detector) -> None:
+    detector.receive(created("A", **person(1)), created("B", **person(1)))
+    detector.receive(_merged("A", "B", version=1))
+    detector.receive(_unmerged("A", "B", version=2))
+    assert detector.receive(updated("A", version=2, **person(1)), updated("B", version=2, **person(1))) == []
+
+
+def test_customers_of_two_tenants_never_meet(detector: Detector) -> None:
+    assert detector.receive(created("A", tenant="one", **person(1)), created("B", tenant="two", **person(1))) == []
+
+
+def test_commands_that_are_not_for_the_detector_are_left_alone(detector: Detector) -> None:
+    command = wire.MergeCustomers(
+        tenant_id=TENANT,
+        command_id="c",
+        winner_id="A",
+        loser_ids=("B",),
+        requested_by=wire.Actor(id="sam", roles=("merge",)),
+        reason="test",
+        issued_at=datetime.now(UTC),
+    )
+    assert detector.receive(command) == []
+
+
+def test_a_pair_that_two_workers_match_at_once_is_told_of_by_one(migrated: Migrated) -> None:
+    url = migrated(*PACKAGES)
+    one, other = Detector(url), Detector(url)
+    people = range(40)
+    left = [_received(created(f"A{n}", **person(n)), n) for n in people]
+    right = [_received(created(f"B{n}", **person(n)), n) for n in people]
+    one.prepare(left)
+    other.prepare(right)
+    with ThreadPoolExecutor(2) as pool:
+        handled = [pool.submit(one.handle, left), pool.submit(other.handle, right)]
+        found = _pairs([event for future in handled for event in future.result(60)])
+    assert found == sorted((f"A{n}", f"B{n}") for n in people)
+    for detector in (one, other):
+        detector.engine.dispose()
+
+
+def test_a_batch_handled_again_after_a_crash_tells_of_everything_once(detector: Detector) -> None:
+    batch = [_received(created(f"{side}{n}", **person(n)), n) for n in range(10) for side in "AB"]
+    detector.prepare(batch)
+    detector.prepare(batch)
+    assert _pairs(detector.handle(batch)) == sorted((f"A{n}", f"B{n}") for n in range(10))
+    assert detector.handle(batch) == []
+
+
+def _index(detector: Detector) -> tuple[list[Any], list[Any]]:
+    postings = detector.sql("SELECT code, number FROM detector.postings ORDER BY code, number")
+    # The number of pairs ever found is a fact about the base, not about a customer: it stays.
+    counters = "SELECT code, held FROM detector.counters WHERE held <> 0 AND code <> :found ORDER BY code"
+    return postings, detector.sql(counters, found=duplicates_code(TENANT))
+
+
+def _not_duplicate(*customer_ids: str, withdrawn: bool = False) -> wire.MarkNotDuplicate:
+    return wire.MarkNotDuplicate(
+        tenant_id=TENANT,
+        command_id="n1",
+        customer_ids=customer_ids,
+        withdrawn=withdrawn,
+        requested_by=wire.Actor(id="sam", roles=("merge",)),
+        reason="two people",
+    )
+
+
+def _merged(winner: str, loser: str, *, version: int) -> wire.CustomerMerged:
+    return wire.CustomerMerged(
+        tenant_id=TENANT,
+        merge_id="m1",
+        command_id="c1",
+        winner=wire.VersionedId(id=winner, version=2),
+        losers=(wire.MergedLoser(id=loser, version=2, disposition=wire.Disposition.LINK),),
+        redirects=(wire.Redirect(from_=loser, direct_to=winner, canonical=winner, version=version),),
+        rows=wire.RowsState.COMPLETE,
+        actor="sam",
+        reason="test",
+        policy_version="1",
+        merged_at=datetime.now(UTC),
+    )
+
+
+def _unmerged(winner: str, loser: str, *, version: int) -> wire.CustomerUnmerged:
+    return wire.CustomerUnmerged(
+        tenant_id=TENANT,
+        unmerge_id="u1",
+        merge_id="m1",
+        command_id="c2",
+        mode=wire.UnmergeMode.LINEAR,
+        from_id=winner,
+        restored=(wire.VersionedId(id=loser, version=3),),
+        redirects=(wire.Redirect(from_=loser, direct_to=loser, canonical=loser, version=version),),
+        at=datetime.now(UTC),
+    )
