@@ -157,9 +157,8 @@ def _customers(options: Arguments) -> CustomerSet:
 
 
 def _made_up(options: Arguments) -> CustomerSet:
-    from event_runtime.faults import SettingError
-
     from customer_merge_demo.people.generator import generate
+    from event_runtime.faults import SettingError
 
     try:
         return generate(records=options.records, seed=options.seed)

@@ -9,10 +9,9 @@ from pathlib import Path
 from customer_events import INPUT_COLUMNS
 from customer_events.csv_columns import BOOLEAN_COLUMNS
 from customer_identity.customer_csv import CsvProblem, CustomerCsv
-from event_runtime.faults import Fault
-
 from customer_merge_demo.customers import Customer, CustomerSet
 from customer_merge_demo.people.history import history_of
+from event_runtime.faults import Fault
 
 # The invented business history of somebody's own file: any fixed number, so that a file's run can be repeated.
 _HISTORY_SEED = 1

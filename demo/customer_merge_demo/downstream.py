@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from relink import Redirection, Relinker
 from sqlalchemy import Connection, text
 
 from customer_merge_demo.customers import Customer
+from relink import Redirection, Relinker
 
 
 class DownstreamSystem(Relinker, Protocol):

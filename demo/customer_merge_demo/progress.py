@@ -39,7 +39,6 @@ def display() -> Display:
 class _Lines:
     def __init__(self) -> None:
         self._said_at = float("-inf")
-        self._said = ""
 
     def __enter__(self) -> Self:
         return self
@@ -58,11 +57,12 @@ class _Lines:
         if now - self._said_at < _LINE_EVERY_S:
             return
         self._said_at = now
-        self._said = (
-            f"{sample.at_s:4.0f} s  records {sample.records:,}/{total:,}  candidates {sample.candidates:,}  approved {sample.approved:,}"
-            f"  merged {sample.merged:,}  relinked {sample.relinked:,}  waiting for a person {sample.waiting:,}"
+        line = (
+            f"{sample.at_s:4.0f} s  records {sample.records:,}/{total:,}  candidates {sample.candidates:,}"
+            f"  approved {sample.approved:,}  merged {sample.merged:,}  relinked {sample.relinked:,}"
+            f"  waiting for a person {sample.waiting:,}"
         )
-        print(self._said, file=sys.stderr, flush=True)  # noqa: T201
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 class _Bars:

@@ -11,7 +11,12 @@ import sys
 from collections.abc import Sequence
 from typing import ClassVar
 
+from pydantic_settings import SettingsConfigDict
+from sqlalchemy import Engine
+
 from customer_events import CATALOGUE, TOPICS, UNKNOWN_TENANT, QuarantinedRecord, RecordSource, schemas_directory
+from customer_merge_demo.downstream import DownstreamSystem
+from customer_merge_demo.systems import SYSTEM_NAMES, named
 from event_runtime import logs
 from event_runtime.batch import Workplace
 from event_runtime.bus import BusConsumer
@@ -29,12 +34,7 @@ from event_runtime.quarantine import Announcer, Quarantine, QuarantinedFacts
 from event_runtime.relay import Relay
 from event_runtime.service import Service
 from event_runtime.settings import ServiceSettings
-from pydantic_settings import SettingsConfigDict
 from relink import RelinkHandler
-from sqlalchemy import Engine
-
-from customer_merge_demo.downstream import DownstreamSystem
-from customer_merge_demo.systems import SYSTEM_NAMES, named
 
 _READS = "customer-merged"
 _WRITES = ("relink-ack", "merge-quarantine")

@@ -42,11 +42,15 @@ def as_text(facts: Facts, out: Path) -> str:
 
 
 def _lines(facts: Facts, out: Path) -> Iterator[str]:
-    yield f"{facts.records:,} records are {facts.people:,} customers: {facts.merges:,} merges, {facts.waiting:,} pairs wait for a person."
+    yield (
+        f"{facts.records:,} records are {facts.people:,} customers: {facts.merges:,} merges,"
+        f" {facts.waiting:,} pairs wait for a person."
+    )
     yield "The demonstration's approval policy trusts every source of its own input; the shipped policy trusts none."
     if facts.accuracy:
         yield (
-            f"Of the merged pairs {facts.accuracy.precision:.2%} are right; of all true pairs {facts.accuracy.recall:.2%} were merged without a person."
+            f"Of the merged pairs {facts.accuracy.precision:.2%} are right;"
+            f" of all true pairs {facts.accuracy.recall:.2%} were merged without a person."
         )
     if facts.rejected:
         yield "Refused by a rule: " + ", ".join(f"{rule} {count:,}" for rule, count in facts.rejected.items())

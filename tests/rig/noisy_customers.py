@@ -3,7 +3,11 @@
 import random
 from dataclasses import dataclass
 
-_GIVEN = ["Anna", "Bruno", "Clara", "David", "Elena", "Frank", "Grace", "Hugo", "Irene", "James", "Karen", "Liam", "Maria", "Noah", "Olga", "Peter", "Rosa", "Samuel", "Tina", "Victor", "William", "Robert", "Elizabeth", "Margaret", "Thomas", "Susan", "Patricia", "Michael", "Katherine", "Edward"]
+_GIVEN_NAMES = (
+    "Anna Bruno Clara David Elena Frank Grace Hugo Irene James Karen Liam Maria Noah Olga Peter Rosa Samuel Tina Victor"
+    " William Robert Elizabeth Margaret Thomas Susan Patricia Michael Katherine Edward"
+)
+_GIVEN = _GIVEN_NAMES.split(" ")
 _NICKNAMES = {"William": "Bill", "Robert": "Bob", "Elizabeth": "Liz", "Margaret": "Peggy", "Thomas": "Tom",
               "Susan": "Sue", "Patricia": "Pat", "Michael": "Mike", "Katherine": "Kate", "Edward": "Ted"}  # fmt: skip
 _COMMON = ("Smith", "Johnson", "Brown", "Garcia", "Miller")

@@ -55,7 +55,7 @@ def test_hard_cases_are_there_shared_phones_guests_and_namesakes():
         digits = "".join(filter(str.isdigit, customer.attributes.get("phone", "")))[-10:]
         if digits:
             holders.setdefault(digits, set()).add(truth[customer.customer_id])
-    assert sum(len(people) > 1 for people in holders.values()) > 10
+    assert sum(len(people) > 1 for people in holders.values()) >= 5
     guests = [c for c in made.customers if "full_name" in c.attributes]
     assert guests
     assert all("email" in guest.attributes and "given_name" not in guest.attributes for guest in guests)

@@ -33,7 +33,7 @@ def test_text_is_folded_to_comparable_latin_letters(written: str, folded: str) -
     ("written", "suspicious"),
     [("Anna", False), ("José", False), ("Юрий", False), ("\u0410nna", True), ("An\u200bna", True), ("ﬁona", True)],
 )
-def test_look_alikes_and_invisible_characters_are_noticed(written: str, suspicious: bool) -> None:
+def test_look_alikes_and_invisible_characters_are_noticed(written: str, suspicious: object) -> None:
     assert looks_like_another(written) is suspicious
 
 
@@ -109,7 +109,7 @@ def test_mail_addresses_are_read_by_their_providers_rules(written: str, local: s
 def test_the_strict_form_of_a_mail_address_keeps_what_folding_would_hide() -> None:
     assert parse_email("Anna@Example.com").strict == "anna@example.com"
     assert parse_email("anna.lopez@gmail.com").strict != parse_email("annalopez@gmail.com").strict
-    assert parse_email("аnna@example.com").strict != parse_email("anna@example.com").strict
+    assert parse_email("\u0430nna@example.com").strict != parse_email("anna@example.com").strict
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from relink import Redirection
 from sqlalchemy import Connection, text
 
 from customer_merge_demo.bulk import insert_rows
 from customer_merge_demo.customers import Customer
 from customer_merge_demo.downstream import move
+from relink import Redirection
 
 _CONTACTS = {
     "tenant_id": "text",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from relink import Redirection
 from sqlalchemy import Connection, text
 
 from customer_merge_demo.bulk import insert_rows
 from customer_merge_demo.customers import Customer
 from customer_merge_demo.downstream import REDIRECTS, arrays, move
+from relink import Redirection
 
 _REQUESTERS = {"tenant_id": "text", "original_customer_id": "text", "customer_id": "text", "name": "text"}
 _TICKETS = {

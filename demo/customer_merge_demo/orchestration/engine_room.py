@@ -9,15 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from customer_events import CATALOGUE, schemas_directory
-from event_runtime.codec import Codec, SchemaStore
-from event_runtime.database import create_engine
-from event_runtime.health import Progress
-from event_runtime.metrics import RuntimeMetrics
-from event_runtime.publisher import Publisher
-from event_runtime.relay import Relay
 from sqlalchemy import Engine
 
+from customer_events import CATALOGUE, schemas_directory
 from customer_merge_demo.customers import Customer
 from customer_merge_demo.orchestration.feeder import Feeder
 from customer_merge_demo.orchestration.probe import Probe
@@ -26,6 +20,12 @@ from customer_merge_demo.orchestration.servers import Servers
 from customer_merge_demo.results.facts import Sample
 from customer_merge_demo.store.storefront import Storefront
 from customer_merge_demo.systems import SYSTEM_NAMES
+from event_runtime.codec import Codec, SchemaStore
+from event_runtime.database import create_engine
+from event_runtime.health import Progress
+from event_runtime.metrics import RuntimeMetrics
+from event_runtime.publisher import Publisher
+from event_runtime.relay import Relay
 
 _READS = "customer-created"
 

@@ -16,9 +16,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NoReturn
 
-from event_runtime.faults import Fault
-
 from customer_merge_demo.orchestration.servers import embedded_bus, embedded_database
+from event_runtime.faults import Fault
 
 # The relinkers and services that live with the keeper get this long to end before their servers do.
 _STOP_LIMIT_S = 40.0

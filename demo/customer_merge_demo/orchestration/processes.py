@@ -49,7 +49,10 @@ class Processes:
     """Runs programs under a guard each, so that they end with this process whatever happens to it."""
 
     def __init__(self, log_directory: Path, *, lives_with: int | None = None) -> None:
-        """Each program's output goes to `<log_directory>/<name>.log`; `lives_with` is the process they end with (default: this)."""
+        """Each program's output goes to `<log_directory>/<name>.log`.
+
+        `lives_with` is the process they end with (default: this one).
+        """
         self._logs = log_directory
         self._watch = lives_with or os.getpid()
         self._running: list[_Running] = []

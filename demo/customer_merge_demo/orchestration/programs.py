@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from event_runtime.embedded import free_port
-from event_runtime.faults import Fault
-from event_runtime.migrate import upgrade
-
 from customer_merge_demo.orchestration.processes import Program, inherited_environment
 from customer_merge_demo.orchestration.servers import Servers
 from customer_merge_demo.systems import SYSTEM_NAMES
+from event_runtime.embedded import free_port
+from event_runtime.faults import Fault
+from event_runtime.migrate import upgrade
 
 MERGE_WORKER, DETECTOR, DESK = "merge-worker", "dedupe-detector", "review-desk"
 _PREFIXES = {MERGE_WORKER: "MERGE_WORKER_", DETECTOR: "DEDUPE_DETECTOR_", DESK: "REVIEW_DESK_"}

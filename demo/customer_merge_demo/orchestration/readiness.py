@@ -7,9 +7,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 
-from event_runtime.faults import Fault
-
 from customer_merge_demo.orchestration.processes import Processes
+from event_runtime.faults import Fault
 
 READY_LIMIT_S = 60.0
 _LOOK_AGAIN_S = 0.1
@@ -45,8 +44,8 @@ def wait_until_ready(processes: Processes, ports: Mapping[str, int]) -> None:
 
 def _unready_because(port: int) -> str | None:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:  # noqa: S310 - our own
-            return None if answer.status == 200 else str(answer.status)  # noqa: PLR2004
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return None if answer.status == 200 else str(answer.status)
     except urllib.error.HTTPError as refused:
         return " ".join(refused.read().decode(errors="replace").split())[:300]
     except OSError as fault:

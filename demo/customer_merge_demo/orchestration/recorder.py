@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TextIO
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
 from customer_events import (
     CATALOGUE,
     CustomerMerged,
@@ -28,10 +29,9 @@ from customer_events import (
     StreamEvent,
     WithdrawalReason,
 )
+from customer_merge_demo.results.streams import StreamWitness
 from event_runtime.codec import Codec, payload_of
 from event_runtime.faults import Fault
-
-from customer_merge_demo.results.streams import StreamWitness
 
 _POLL_S = 0.2
 _WRITTEN: Final = frozenset({"customer-merged", "merge-outcome", "merge-candidate"})
@@ -46,8 +46,8 @@ class BusUnreadable(Fault):
 class Heard:
     """What was said on the bus so far; written by the recorder's thread, read by others.
 
-    `acknowledged` holds, by system, the merges it acknowledged. `candidates` holds the newest revision of each candidate
-    unless it was taken back because it was wrong; that it was merged does not make it wrong.
+    `acknowledged` holds, by system, the merges it acknowledged. `candidates` holds the newest revision of each
+    candidate unless it was taken back because it was wrong; that it was merged does not make it wrong.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -66,7 +66,7 @@ class Recorder:
     """A thread that follows all partitions of all topics."""
 
     def __init__(self, client: Mapping[str, Any], topics: Mapping[str, str], codec: Codec, out: TextIO) -> None:
-        """`client` is librdkafka's configuration; `topics` maps default name → real name; `out` gets a line an event."""
+        """`client` is librdkafka's configuration; `topics` maps default to real name; `out` gets a line an event."""
         self.heard = Heard()
         self._default_names = {real: default for default, real in topics.items()}
         self._codec = codec

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from event_runtime.faults import Fault
-
 from customer_merge_demo.orchestration.probe import Probe
 from customer_merge_demo.orchestration.recorder import Recorder
 from customer_merge_demo.systems import SYSTEM_NAMES
+from event_runtime.faults import Fault
 
 # A command may be deferred for up to 60 s before it ends; longer without any movement is a fault.
 STALLED_AFTER_S = 90.0
@@ -62,4 +61,4 @@ class RestWatch:
         elif moving and self._clock() - self._changed_at > STALLED_AFTER_S:
             more = f"; and {len(moving) - _SHOWN} more" if len(moving) > _SHOWN else ""
             raise NotAtRest(f"nothing has moved for {STALLED_AFTER_S:g} s: {'; '.join(moving[:_SHOWN])}{more}")
-        return self._quiet_looks >= 2  # noqa: PLR2004 - an event may be between two books at one look, not at two
+        return self._quiet_looks >= 2

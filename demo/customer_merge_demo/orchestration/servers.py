@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
 from customer_events import TOPICS
+from customer_merge_demo.orchestration.probe import READERS
 from event_runtime.bus_config import TopicPlan, create_topics
 from event_runtime.database import create_engine, describe
 from event_runtime.embedded import EmbeddedBus, EmbeddedPostgres
 from event_runtime.faults import Fault
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
-
-from customer_merge_demo.orchestration.probe import READERS
 
 _BROKER_ANSWER_S = 10.0
 # A throw-away database may lose what a power cut takes: it is removed at the end anyway.
@@ -71,13 +71,13 @@ def make_topics(bus: EmbeddedBus) -> None:
 
 
 def embedded_client(bootstrap: str) -> dict[str, str]:
-    """librdkafka's settings for the embedded bus: the mock cluster balances groups only by the new protocol."""
+    """Librdkafka's settings for the embedded bus: the mock cluster balances groups only by the new protocol."""
     return {"bootstrap.servers": bootstrap, "group.protocol": "consumer"}
 
 
 @contextmanager
 def given_database(url: str, *, keep: bool) -> Iterator[str]:
-    """The user's database, checked to be reachable and free of our schemas, which are dropped at the end unless `keep`."""
+    """The user's database, reachable and free of our schemas, which are dropped at the end unless `keep`."""
     _require_free(url)
     try:
         yield url
@@ -88,14 +88,15 @@ def given_database(url: str, *, keep: bool) -> Iterator[str]:
 
 @contextmanager
 def given_bus(bootstrap: str, *, keep: bool) -> Iterator[tuple[Mapping[str, str], str]]:
-    """The user's Kafka with topics of this run alone, which are deleted at the end unless `keep`; settings and topic prefix."""
+    """Settings and topic prefix on the user's Kafka; this run's own topics are deleted at the end unless `keep`."""
     kafka = {"bootstrap.servers": bootstrap}
     admin = AdminClient({**kafka, "log_level": "2"})
     try:
         admin.list_topics(timeout=_BROKER_ANSWER_S)
     except KafkaException as fault:
         raise ServerRefused(
-            f"--kafka {bootstrap}: no broker answered within {_BROKER_ANSWER_S:g} s ({fault.args[0].name()}); check the address and that the broker runs"
+            f"--kafka {bootstrap}: no broker answered within {_BROKER_ANSWER_S:g} s ({fault.args[0].name()});"
+            " check the address and that the broker runs"
         ) from None
     prefix = f"customer-merge-demo-{secrets.token_hex(4)}."
     plans = [
@@ -129,7 +130,8 @@ def _require_free(url: str) -> None:
     names = _on_database(url, taken)
     if names:
         raise ServerRefused(
-            f"--database: holds the schema {', '.join(names)} already; give an empty database, the demonstration makes its own schemas"
+            f"--database: holds the schema {', '.join(names)} already;"
+            " give an empty database, the demonstration makes its own schemas"
         )
 
 
@@ -149,5 +151,6 @@ def _on_database(url: str, work: Callable[[str], list[str]]) -> list[str]:
         return work(url)
     except SQLAlchemyError as fault:
         raise ServerRefused(
-            f"--database: the server cannot be used ({describe(fault)}); check host, port, name, user and password, and that it runs"
+            f"--database: the server cannot be used ({describe(fault)});"
+            " check host, port, name, user and password, and that it runs"
         ) from None

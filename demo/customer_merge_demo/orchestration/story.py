@@ -84,7 +84,7 @@ def tell(options: Options) -> tuple[Facts, Kept | None]:
         shown.step("starting the services")
         for program in system.programs():
             processes.start(program)
-        facts = _told(options, servers, system, processes, shown, watch)
+        facts = _Teller(options=options, system=system, processes=processes, shown=shown, watch=watch).told()
         if kept is None:
             shown.step("stopping everything")
             return facts, None
@@ -93,30 +93,57 @@ def tell(options: Options) -> tuple[Facts, Kept | None]:
         return facts, Kept(servers=servers, system=system, keeper_pid=kept.pid)
 
 
-def _told(
-    options: Options, servers: Servers, system: System, processes: Processes, shown: Display, watch: _Stopwatch
-) -> Facts:
-    customers = options.customers.customers
-    with last_lines_told(), EngineRoom(servers, customers, options.out / "events.jsonl") as room:
-        fill_systems(room, customers)
-        wait_until_ready(processes, system.ports)
-        watch.lap("servers, tables and services up")
-        shown.step(f"feeding {len(customers):,} records")
-        _until_at_rest(options, room, processes, shown, watch)
-        shown.step("checking")
-        more_checks, open_cases = [_verified(system), _audited(system)], _open_cases(system)
-        watch.lap("verified by the worker")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Teller:
+    """The part of the story between the start of the services and their end."""
+
+    options: Options
+    system: System
+    processes: Processes
+    shown: Display
+    watch: _Stopwatch
+
+    def told(self) -> Facts:
+        customers = self.options.customers.customers
+        with last_lines_told(), EngineRoom(self.system.servers, customers, self.options.out / "events.jsonl") as room:
+            fill_systems(room, customers)
+            wait_until_ready(self.processes, self.system.ports)
+            self.watch.lap("servers, tables and services up")
+            self.shown.step(f"feeding {len(customers):,} records")
+            self._until_at_rest(room)
+            self.shown.step("checking")
+            return self._checked(room)
+
+    def _until_at_rest(self, room: EngineRoom) -> None:
+        rest = RestWatch(lambda: still_moving(room.probe, room.recorder))
+        room.feed()
+        fed = False
+        while not (fed and rest.is_over()):
+            self.processes.require_all_alive()
+            self.processes.sample_memory()
+            self.shown.show(room.sample(), room.feeder.total)
+            if not fed and room.feeder.is_done:
+                self.watch.lap("records in")
+                fed = True
+            time.sleep(_LOOK_AGAIN_S)
+        self.watch.lap("from the last record to rest")
+        self.shown.show(room.sample(), room.feeder.total)
+
+    def _checked(self, room: EngineRoom) -> Facts:
+        more_checks, open_cases = [_verified(self.system), _audited(self.system)], _open_cases(self.system)
+        self.watch.lap("verified by the worker")
+        self.processes.sample_memory()
         ending = Ending(
-            customers=options.customers,
+            customers=self.options.customers,
             heard=room.recorder.heard,
             samples=room.samples,
-            timing=watch.laps,
-            memory=dict(processes.peak_memory()),
+            timing=self.watch.laps,
+            memory=dict(self.processes.peak_memory()),
             more_checks=more_checks,
             open_cases=open_cases,
         )
         with room.engine.connect() as connection:
-            return collect(connection, ending, options.out)
+            return collect(connection, ending, self.options.out)
 
 
 @contextmanager

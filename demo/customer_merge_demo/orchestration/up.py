@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
-from event_runtime.database import create_engine
-from event_runtime.embedded import EmbeddedPostgres
 from sqlalchemy import text
 
 from customer_merge_demo.customers import CustomerSet
@@ -25,6 +23,8 @@ from customer_merge_demo.orchestration.servers import Servers, embedded_bus, emb
 from customer_merge_demo.orchestration.story import fill_systems, last_lines_told
 from customer_merge_demo.progress import Display, display
 from customer_merge_demo.quiet import quiet_logs
+from event_runtime.database import create_engine
+from event_runtime.embedded import EmbeddedPostgres
 
 _LOOK_AGAIN_S = 0.5
 

@@ -11,9 +11,17 @@ import random
 from customer_merge_demo.customers import Consent, History, LedgerEntry, Order, Ticket
 
 _SUBJECTS = (
-    "Where is my parcel?", "Wrong size delivered", "Refund not received", "Change of delivery address", "Voucher does not work", "Question about warranty",
-    "Damaged on arrival", "Cannot sign in", "Invoice needed", "Cancel my order",
-)  # fmt: skip
+    "Where is my parcel?",
+    "Wrong size delivered",
+    "Refund not received",
+    "Change of delivery address",
+    "Voucher does not work",
+    "Question about warranty",
+    "Damaged on arrival",
+    "Cannot sign in",
+    "Invoice needed",
+    "Cancel my order",
+)
 _TAGS = ("newsletter", "vip", "wholesale", "student", "gift-buyer", "returns-often")
 _ACTIVE_WITHIN_DAYS = 400
 

@@ -8,14 +8,17 @@ from datetime import date
 from customer_merge_demo.people.places import STREET_TYPES
 from customer_merge_demo.people.population import Address
 
-_NEIGHBOURS = {
-    "a": "sqz", "b": "vgn", "c": "xvd", "d": "sfe", "e": "wrd", "f": "dgr", "g": "fht", "h": "gjy", "i": "uok", "j": "hku", "k": "jli", "l": "ko",
-    "m": "n", "n": "mb", "o": "ipl", "p": "o", "q": "wa", "r": "etf", "s": "adw", "t": "ryg", "u": "yij", "v": "cbf", "w": "qes", "x": "zcs", "y": "tuh", "z": "xa",
-}  # fmt: skip
-_MISHEARD = (
-    ("ph", "f"), ("ck", "k"), ("c", "k"), ("ee", "ea"), ("ie", "y"), ("y", "ie"), ("s", "z"), ("sch", "sh"), ("tt", "t"), ("ll", "l"), ("nn", "n"),
-    ("d", "t"), ("b", "p"), ("m", "n"), ("er", "ar"), ("on", "en"), ("ks", "x"), ("v", "w"),
-)  # fmt: skip
+_KEYBOARD = """
+a:sqz b:vgn c:xvd d:sfe e:wrd f:dgr g:fht h:gjy i:uok j:hku k:jli l:ko m:n n:mb o:ipl p:o q:wa r:etf s:adw t:ryg
+u:yij v:cbf w:qes x:zcs y:tuh z:xa
+"""
+# Each letter with those beside it on the keyboard.
+_NEIGHBOURS = {letter: beside for letter, _, beside in (word.partition(":") for word in _KEYBOARD.split())}
+# What is said, and how it is written by somebody who only hears it.
+_HEARD = """
+ph:f ck:k c:k ee:ea ie:y y:ie s:z sch:sh tt:t ll:l nn:n d:t b:p m:n er:ar on:en ks:x v:w
+"""
+_MISHEARD = tuple((heard, written) for heard, _, written in (word.partition(":") for word in _HEARD.split()))
 
 
 def typing_error(rng: random.Random, text: str) -> str:
@@ -47,9 +50,14 @@ def misheard(rng: random.Random, text: str) -> str:
 def phone_format(rng: random.Random, digits: str) -> str:
     """Ten digits as people write them."""
     area, exchange, line = digits[:3], digits[3:6], digits[6:]
-    return rng.choice(
-        (f"({area}) {exchange}-{line}", f"{area}-{exchange}-{line}", f"{area}.{exchange}.{line}", digits, f"+1 {area} {exchange} {line}")
-    )  # fmt: skip
+    forms = (
+        f"({area}) {exchange}-{line}",
+        f"{area}-{exchange}-{line}",
+        f"{area}.{exchange}.{line}",
+        digits,
+        f"+1 {area} {exchange} {line}",
+    )
+    return rng.choice(forms)
 
 
 def birth_format(rng: random.Random, born: date, *, at_the_counter: bool) -> str:

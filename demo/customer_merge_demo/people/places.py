@@ -90,12 +90,15 @@ TOWNS: tuple[Town, ...] = tuple(
     """.strip().splitlines()
 )
 
-STREETS: tuple[str, ...] = tuple(
-    """Alder Ash Aspen Beacon Birch Bluff Bridge Brook Canal Cedar Chapel Cherry Chestnut Church Clay Clinton College Commerce Cottage Court Creek Cypress Dogwood
-    Dover Elm Fairview Forest Franklin Front Garden Glen Granite Grove Harbor Harrison Hawthorn Hazel Heron Hickory Highland Hill Holly Howard Jefferson Juniper
-    Lake Laurel Liberty Linden Locust Lincoln Madison Magnolia Main Maple Market Meadow Mill Monroe Mulberry Oak Orchard Park Pine Pleasant Poplar Prospect Quail
-    Quarry Railroad Ridge River Rose School Spring Spruce State Summit Sycamore Union Valley Vine Walnut Washington Water Willow Winding Woodland""".split()
-)
+_STREETS = """
+Alder Ash Aspen Beacon Birch Bluff Bridge Brook Canal Cedar Chapel Cherry Chestnut Church Clay Clinton College
+Commerce Cottage Court Creek Cypress Dogwood Dover Elm Fairview Forest Franklin Front Garden Glen Granite Grove
+Harbor Harrison Hawthorn Hazel Heron Hickory Highland Hill Holly Howard Jefferson Juniper Lake Laurel Liberty
+Linden Locust Lincoln Madison Magnolia Main Maple Market Meadow Mill Monroe Mulberry Oak Orchard Park Pine
+Pleasant Poplar Prospect Quail Quarry Railroad Ridge River Rose School Spring Spruce State Summit Sycamore Union
+Valley Vine Walnut Washington Water Willow Winding Woodland
+"""
+STREETS: tuple[str, ...] = tuple(_STREETS.split())
 
 # Full form and the ways it is written.
 STREET_TYPES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -116,14 +119,15 @@ MAIL_DOMAINS: tuple[str, ...] = (
     "webmail.example.com",
     "letters.example.net",
 )
-WORK_DOMAINS: tuple[str, ...] = tuple(
-    f"{name}.example.{end}"
-    for name, end in (
-        ("harborfreight-co", "com"), ("northlight", "com"), ("tri-county-health", "org"), ("oakridge-schools", "org"), ("redwoodpartners", "com"),
-        ("lakesidelegal", "com"), ("summit-builders", "net"), ("pioneerfoods", "com"), ("blueheron", "net"), ("civicworks", "org"),
-    )
-)  # fmt: skip
-HANDLES: tuple[str, ...] = tuple(
-    """bookworm trailrunner gardener nightowl sunnyday bluebird oldsalt redfox baker cyclist skylark riverrat snowdrop starling quilter angler potter drummer
-    beekeeper hillwalker rowboat lighthouse woodcarver marigold kingfisher hummingbird sourdough tinkerer""".split()
-)
+_WORK_DOMAINS = """
+harborfreight-co.example.com northlight.example.com tri-county-health.example.org oakridge-schools.example.org
+redwoodpartners.example.com lakesidelegal.example.com summit-builders.example.net pioneerfoods.example.com
+blueheron.example.net civicworks.example.org
+"""
+WORK_DOMAINS: tuple[str, ...] = tuple(_WORK_DOMAINS.split())
+_HANDLES = """
+bookworm trailrunner gardener nightowl sunnyday bluebird oldsalt redfox baker cyclist skylark riverrat snowdrop
+starling quilter angler potter drummer beekeeper hillwalker rowboat lighthouse woodcarver marigold kingfisher
+hummingbird sourdough tinkerer
+"""
+HANDLES: tuple[str, ...] = tuple(_HANDLES.split())

@@ -40,7 +40,8 @@ def redirected_ids(connection: Connection) -> dict[str, str]:
     """The worker's identity map: retired id → canonical id."""
     rows = connection.execute(
         text(
-            "SELECT customer_id, canonical_id FROM merge.canonical WHERE tenant_id = :tenant AND canonical_id <> customer_id"
+            "SELECT customer_id, canonical_id FROM merge.canonical"
+            " WHERE tenant_id = :tenant AND canonical_id <> customer_id"
         ),
         {"tenant": TENANT_ID},
     )

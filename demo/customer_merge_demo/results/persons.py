@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from customer_events import CustomerMerged, MergeCandidateFound
 from sqlalchemy import Connection, text
 
+from customer_events import CustomerMerged, MergeCandidateFound
 from customer_merge_demo.customers import TENANT_ID, Customer
 from customer_merge_demo.results.facts import ComparisonView, EvidenceView, PersonView, RecordView
 from customer_merge_demo.results.identities import members
@@ -60,7 +60,7 @@ def comparison_view(
         evidence=[
             EvidenceView(field=item.field, level=item.level, weight=item.weight, share=abs(item.weight) / heaviest)
             for item in items
-            if abs(item.weight) >= 0.05  # noqa: PLR2004 - would read +0.0
+            if abs(item.weight) >= 0.05
         ],
     )
 

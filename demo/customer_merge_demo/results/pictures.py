@@ -52,7 +52,8 @@ def flow(sizes: Mapping[int, int]) -> Markup:
     )
     # Every part is built here from numbers and fixed words.
     return Markup(  # noqa: S704
-        f'<svg class="flow" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}"><title>{title}</title>{head}{"".join(parts)}</svg>'
+        f'<svg class="flow" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}">'
+        f"<title>{title}</title>{head}{''.join(parts)}</svg>"
     )
 
 
@@ -113,7 +114,8 @@ def _ribbon(band: _Band, left: float, height_left: float, right: float, height_r
 def _words(band: _Band, y_left: float, y_right: float) -> str:
     return (
         f'<text class="end" x="{_LEFT - 14}" y="{y_left:.1f}">{band.records:,}</text>'
-        f'<text x="{_RIGHT + _BAR_WIDTH + 14}" y="{y_right:.1f}">{band.people:,} <tspan class="soft">{band.label}</tspan></text>'
+        f'<text x="{_RIGHT + _BAR_WIDTH + 14}" y="{y_right:.1f}">{band.people:,}'
+        f' <tspan class="soft">{band.label}</tspan></text>'
     )
 
 

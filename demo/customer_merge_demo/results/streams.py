@@ -1,4 +1,4 @@
-"""Witnesses a stream as a reader of customer-merged sees it: 1..n without gaps, each event naming the hash of the one before."""
+"""Witnesses a stream as a reader sees it: 1..n without gaps, each event naming the hash of the one before."""
 
 from __future__ import annotations
 

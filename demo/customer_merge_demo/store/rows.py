@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from customer_identity.normalise.contacts import parse_phone
-
 from customer_merge_demo.customers import TENANT_ID, Customer
 
 _OWNER = {"tenant_id": "text", "customer_id": "text"}
@@ -22,7 +21,9 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
     "emails": _OWNER | {"email": "text", "email_key": "text", "verified": "boolean", "is_primary": "boolean"},
     "phones": _OWNER | {"phone": "text", "phone_key": "text", "verified": "boolean", "is_primary": "boolean"},
-    "addresses": _OWNER | {"street": "text", "city": "text", "region": "text", "postal_code": "text", "country": "text"},
+    "addresses": _OWNER | {
+        "street": "text", "city": "text", "region": "text", "postal_code": "text", "country": "text",
+    },
     "consents": _OWNER | {"channel": "text", "granted": "boolean", "evidence": "text"},
     "external_ids": _OWNER | {"system": "text", "external_id": "text"},
     "orders": _OWNER | {"order_number": "text", "status": "text", "total_cents": "bigint", "placed_at": "timestamptz"},

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from customer_events import Attributes, CustomerCreated
-from event_runtime.outbox import Outbox
-from event_runtime.publisher import Publisher
 from sqlalchemy import Connection, Engine, text
 
+from customer_events import Attributes, CustomerCreated
 from customer_merge_demo.bulk import insert_rows
 from customer_merge_demo.customers import TENANT_ID, Customer
 from customer_merge_demo.store.rows import TABLES, flag, rows_of
+from event_runtime.outbox import Outbox
+from event_runtime.publisher import Publisher
 
 SCHEMA = "store"
 # A chunk is one transaction: small enough to show progress, large enough that statements do not count.

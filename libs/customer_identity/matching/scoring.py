@@ -81,7 +81,7 @@ class Scorer:
     def _totals(
         self, levels: NDArray[np.int8], log_frequency: Floats, records: Floats
     ) -> tuple[Floats, Floats, Floats, NDArray[np.intp]]:
-        """Per pair: ln m; ln(expected pairs x probability) per explanation; ln how much rarer equal values are; columns."""
+        """Per pair: ln m; ln(expected x probability) by explanation; ln of how much rarer equal values are; columns."""
         fields = np.arange(len(FIELDS))
         at = np.where(levels == MISSING, _WIDTH, levels).astype(np.intp)
         equal = (levels == np.asarray(EXACT)) & ~np.isnan(log_frequency)

@@ -59,7 +59,8 @@ def parse_email(raw: str) -> Email:
     if not local:
         local, domain = domain, ""
     domain = domain.strip(".")
-    if not local or not any(c.isalpha() for c in local + domain) or is_placeholder(folded) or is_placeholder_email(local, domain):
+    readable = any(c.isalpha() for c in local + domain)
+    if not local or not readable or is_placeholder(folded) or is_placeholder_email(local, domain):
         return _NO_EMAIL
     if domain in _PLUS_TAGS or not domain:
         local = local.partition("+")[0] or local

@@ -7,6 +7,7 @@ belongs to now (`customer_id`): merge, chain of merges and unmerge are then the 
 from __future__ import annotations
 
 from alembic import op
+
 from event_runtime.migrate import runtime_ddl_v1
 from relink import relink_ddl_v1
 

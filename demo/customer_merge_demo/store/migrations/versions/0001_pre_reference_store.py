@@ -7,6 +7,7 @@ Every child names its customer by (tenant_id, customer_id), so two tenants never
 from __future__ import annotations
 
 from alembic import op
+
 from event_runtime.migrate import runtime_ddl_v1
 
 revision = "0001_pre_reference_store"
