@@ -9,7 +9,7 @@ import pytest
 
 from event_runtime.embedded import EmbeddedBus
 from event_runtime.faults import ServerUnavailable
-from rig import databases, servers, topics
+from rig import databases, merge_world, servers, topics
 from rig.fixtures import MakeTopics, Migrated, Spawn
 from rig.processes import Program
 
@@ -103,6 +103,19 @@ def spawn(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Spawn]:
     for program in programs:
         program.kill()
         print(program.tail())
+
+
+@pytest.fixture
+def world(
+    migrated: Migrated, kafka: str, topic_prefix: str, make_topics: MakeTopics, spawn: Spawn
+) -> Iterator[merge_world.MergeWorld]:
+    """A merge worker's database with the reference store, and its topics (see MergeWorld)."""
+    make_topics(merge_world.PARTITIONS)
+    made = merge_world.MergeWorld(
+        database_url=migrated(*merge_world.PACKAGES), bootstrap=kafka, prefix=topic_prefix, spawn=spawn
+    )
+    yield made
+    made.close()
 
 
 def _or_fail(address: Callable[[], str]) -> str:

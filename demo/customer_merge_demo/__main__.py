@@ -144,7 +144,7 @@ def _make_directory(directory: Path) -> None:
 
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "report.html").touch()
+        (directory / "logs").mkdir(exist_ok=True)
     except OSError as fault:
         reason = (fault.strerror or type(fault).__name__).lower()
         raise Fault(f"--out {directory}: cannot be written ({reason}); name a directory that can") from None

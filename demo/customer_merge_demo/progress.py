@@ -27,8 +27,8 @@ class Display(Protocol):
     def step(self, words: str) -> None:
         """Say which step begins."""
 
-    def show(self, sample: Sample, total: int) -> None:
-        """Show where the run stands; `total` is the number of records it gets."""
+    def show(self, sample: Sample, total: int, *, last: bool = False) -> None:
+        """Show where the run stands; `total` is the number of records it gets; `last`: it will not change any more."""
 
 
 def display() -> Display:
@@ -52,9 +52,9 @@ class _Lines:
         print(words, file=sys.stderr, flush=True)  # noqa: T201 - progress is what this file is for
         self._said_at = float("-inf")
 
-    def show(self, sample: Sample, total: int) -> None:
+    def show(self, sample: Sample, total: int, *, last: bool = False) -> None:
         now = time.monotonic()
-        if now - self._said_at < _LINE_EVERY_S:
+        if now - self._said_at < _LINE_EVERY_S and not last:
             return
         self._said_at = now
         line = (
@@ -88,7 +88,7 @@ class _Bars:
     def step(self, words: str) -> None:
         self._progress.console.print(words, style="dim", highlight=False)
 
-    def show(self, sample: Sample, total: int) -> None:
+    def show(self, sample: Sample, total: int, *, last: bool = False) -> None:  # noqa: ARG002 - every look is shown
         bars = {
             "records in": (sample.records, total),
             "candidates": (sample.candidates, sample.candidates),

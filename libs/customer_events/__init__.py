@@ -92,6 +92,7 @@ from customer_events.quarantine import (
     UNKNOWN_TENANT,
     QuarantinedRecord,
     RecordSource,
+    quarantined_record,
 )
 from customer_events.relink import (
     AckStatus,
@@ -177,5 +178,6 @@ __all__ = [
     "WireModel",
     "WithdrawalReason",
     "event_type",
+    "quarantined_record",
     "schemas_directory",
 ]

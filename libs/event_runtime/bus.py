@@ -128,7 +128,7 @@ class BusConsumer:
             messages += self._consumer.consume(max_records - len(messages), linger_s)
         self._early, messages = messages[max_records:], messages[:max_records]
         records = self._read(messages)
-        # a rebalance inside the calls above may have taken partitions away; they are read again from their position
+        # a partition whose log went back in the middle of this is read again from its position
         kept = [record for record in records if record.source in self._done]
         self._probe()
         return kept
@@ -249,7 +249,7 @@ class BusConsumer:
             record = _record(message)
             expected = self._next_read.get(record.source)
             if expected is None:
-                continue
+                continue  # a rebalance took the partition away meanwhile; whoever has it begins at its position
             if record.offset < expected:
                 _log.error("log_went_back", group=self.group, partition=_name(record.source), offset=record.offset)
                 self.unplace([record.source])

@@ -1,9 +1,12 @@
 """Engines for PostgreSQL, and what its errors may say aloud."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import sqlalchemy
 from psycopg import pq
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from event_runtime.faults import SettingError, describe
@@ -39,6 +42,15 @@ def create_engine(url: str, *, application_name: str = "customer-merge", pool_si
     return engine
 
 
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A read-only transaction that sees one moment of the database."""
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connection.begin():
+            yield connection
+
+
 def parse_url(url: str) -> sqlalchemy.URL:
     """The parts of a PostgreSQL URL. Raises SettingError, which never repeats the URL: it may hold a password."""
     try:
@@ -65,4 +77,4 @@ def _send_lists_in_binary(connection: object, _record: object) -> None:
     assert ListBinaryDumper.format is pq.Format.BINARY  # noqa: S101 - the reason for this function
 
 
-__all__ = ["create_engine", "describe", "parse_url", "sqlstate"]
+__all__ = ["create_engine", "describe", "parse_url", "reading", "sqlstate"]

@@ -6,7 +6,7 @@ import argparse
 import getpass
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -41,19 +41,6 @@ def shared_commands(load: "Callable[[], ServiceSettings]", *, package: str, sche
     ]
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print results: JSON, one object a line; else a table on a terminal and tab-separated values elsewhere."""
-    if as_json:
-        for row in rows:
-            _write(json.dumps(row, default=str))
-    elif rows and sys.stdout.isatty():
-        _print_table(rows)
-    elif rows:
-        _write("\t".join(rows[0]))
-        for row in rows:
-            _write("\t".join(_cell(value) for value in row.values()))
-
-
 class _QuarantineCommands:
     def __init__(self, load: "Callable[[], ServiceSettings]", schema: str) -> None:
         self._load = load
@@ -83,19 +70,21 @@ class _QuarantineCommands:
         ]
 
     def _list(self, options: Arguments) -> None:
+        from event_runtime.output import show_rows
         from event_runtime.quarantine import Quarantine
 
         with self._connected() as connection:
             held = Quarantine(self._schema).list(connection, state=options.state, limit=options.limit)
-        print_rows([_fields(record) for record in held], as_json=options.json)
+        show_rows([_fields(record) for record in held], as_json=options.json)
 
     def _show(self, options: Arguments) -> None:
+        from event_runtime.output import show_rows
         from event_runtime.quarantine import Quarantine
 
         with self._connected() as connection:
             fields = _fields(Quarantine(self._schema).show(connection, options.id))
         rows = [fields] if options.json else [{"field": name, "value": value} for name, value in fields.items()]
-        print_rows(rows, as_json=options.json)
+        show_rows(rows, as_json=options.json)
 
     def _replay(self, options: Arguments) -> None:
         from event_runtime.quarantine import Quarantine
@@ -136,8 +125,10 @@ def _migrate(options: Arguments, settings: "ServiceSettings", package: str, sche
 
 
 def _show_config(options: Arguments, settings: "ServiceSettings") -> None:
+    from event_runtime.output import show_rows
+
     lines = [{"setting": each.name, "value": each.value, "origin": each.origin} for each in settings.origin()]
-    print_rows(lines, as_json=options.json)
+    show_rows(lines, as_json=options.json)
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
@@ -160,20 +151,6 @@ def _fields(record: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(record)
-
-
-def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*rows[0], box=None)
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    Console().print(table)
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 def _write(line: str) -> None:

@@ -188,6 +188,10 @@ class ServiceSettings(BaseSettings):
         """The real name of the topic whose default name is `name`."""
         return self.topics.get(name, self.topic_prefix + name)
 
+    def topic_names(self) -> dict[str, str]:
+        """The real name of each topic by its default name."""
+        return {name: self.topic(name) for name in self.known_topics}
+
     def origin(self) -> list[ShownSetting]:
         """Every setting with its value (secrets masked) and its origin: `environment`, `.env` or `default`."""
         return list(self._shown(self, ()))

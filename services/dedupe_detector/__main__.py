@@ -1,6 +1,5 @@
 """The command line of the detector. What a command needs is imported when it runs, so that --help is quick."""
 
-import json
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
@@ -91,9 +90,8 @@ def _relay(_: Arguments) -> int:
 
 
 def _match(options: Arguments) -> None:
-    from dataclasses import asdict
-
     from dedupe_detector.application.match_file import FileMatch
+    from event_runtime.output import show_json_lines
 
     _no_clash(options.input, options.output, options.clusters)
     report = FileMatch(
@@ -105,7 +103,7 @@ def _match(options: Arguments) -> None:
         link_sources=options.link_sources,
     ).run()
     if options.json:
-        print(json.dumps(asdict(report)))
+        show_json_lines([report])
     else:
         print(
             f"{report.records} records, {report.pairs} pairs, {report.seconds:.2f} seconds, "
@@ -115,34 +113,36 @@ def _match(options: Arguments) -> None:
 
 def _evaluate(options: Arguments) -> None:
     from dedupe_detector.application.evaluate_pairs import evaluate_pairs
+    from event_runtime.output import show_json_lines
 
     figures = evaluate_pairs(options.pairs, options.truth, records=options.link, clusters=options.clusters)
     if options.json:
-        print(json.dumps(figures))
+        show_json_lines([figures])
     else:
         for name, value in figures.items():
             print(f"{name:<20} {value}")
 
 
 def _explain(options: Arguments) -> None:
+    from event_runtime.output import show_json_lines
+
     app = _app()
     with app.database.connect() as connection:
         found = app.explain.explain(connection, options.tenant or app.settings.tenant, options.id_a, options.id_b)
     if options.json:
-        print(json.dumps(found.as_json()))
+        show_json_lines([found])
     else:
         print(found.as_text())
 
 
 def _train(options: Arguments) -> None:
-    from dataclasses import asdict
-
     from dedupe_detector.application.train_model import train_model
+    from event_runtime.output import show_json_lines
 
     _no_clash(options.input, options.output, options.model)
     report = train_model(options.input, options.output, _model(options.model))
     if options.json:
-        print(json.dumps(asdict(report)))
+        show_json_lines([report])
     else:
         print(
             f"model {report.version} from {report.records} records and {report.candidate_pairs} candidate pairs: "

@@ -1,6 +1,5 @@
 """The worker's settings: `MERGE_WORKER_…` in the environment or in a `.env` file."""
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
@@ -80,7 +79,3 @@ class MergeWorkerSettings(ServiceSettings):
         if value != "topic":
             raise ValueError("the only authority is topic")
         return value
-
-    def topic_names(self) -> Mapping[str, str]:
-        """The real name of each topic by its default name."""
-        return {name: self.topic(name) for name in self.known_topics}

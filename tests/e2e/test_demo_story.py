@@ -8,15 +8,18 @@ import shutil
 import signal
 import tempfile
 import uuid
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import sqlalchemy
 from confluent_kafka.admin import AdminClient
+
 from customer_merge_demo.customer_file import write_customers
 from customer_merge_demo.people.generator import generate
 from event_runtime.database import create_engine
+from rig.fixtures import Spawn
 from rig.processes import eventually
 
 STORY_S = 180
@@ -24,7 +27,7 @@ MARK = "DEMO_TEST_RUN"
 
 
 @pytest.fixture
-def world():
+def world() -> Iterator["World"]:
     """A run's environment: everything it starts carries its mark, everything temporary lies in its directory."""
     directory = Path(tempfile.mkdtemp(prefix="demo-test-"))
     directory.chmod(0o755)  # the embedded PostgreSQL may run as another user
@@ -36,7 +39,7 @@ def world():
 
 
 class World:
-    def __init__(self, directory):
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.out = directory / "out"
         self.temporary = directory / "tmp"
@@ -44,30 +47,30 @@ class World:
         self.mark = uuid.uuid4().hex
         self.environment = {MARK: self.mark, "TMPDIR": str(self.temporary)}
 
-    def processes(self):
+    def processes(self) -> list[int]:
         """Ids of everything this run has started and that still runs."""
         sought = f"{MARK}={self.mark}".encode()
         return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if sought in environment_of(entry)]
 
-    def process(self, words):
+    def process(self, words: str) -> int:
         """The id of the one process of this run whose command line holds these words; its guard does not count."""
         found = [pid for pid in self.processes() if words in command_of(pid) and "guard.py" not in command_of(pid)]
         assert len(found) == 1, found
         return found[0]
 
-    def assert_nothing_is_left(self):
+    def assert_nothing_is_left(self) -> None:
         eventually(lambda: not self.processes(), 10)
         assert list(self.temporary.iterdir()) == []
 
 
-def environment_of(process):
+def environment_of(process: Path) -> bytes:
     try:
         return (process / "environ").read_bytes()
     except OSError:
         return b""
 
 
-def command_of(pid):
+def command_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
@@ -77,12 +80,13 @@ def command_of(pid):
 class Page(HTMLParser):
     """What a browser would load from elsewhere, and the sections there are."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.outside, self.sections = [], []
+        self.outside: list[str | None] = []
+        self.sections: list[str | None] = []
         self.feed(text)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self.outside += [
             value for name, value in attrs if name in {"src", "href"} and not (value or "").startswith("#")
@@ -91,12 +95,12 @@ class Page(HTMLParser):
             self.sections.append(given["id"])
 
 
-def identities(out):
+def identities(out: Path) -> dict[str, str]:
     with (out / "identity.csv").open(newline="") as file:
         return {row["customer_id"]: row["canonical_id"] for row in csv.DictReader(file)}
 
 
-def test_the_story_runs_on_made_up_data_ends_checked_and_leaves_nothing_behind(spawn, world):
+def test_the_story_runs_on_made_up_data_ends_checked_and_leaves_nothing_behind(spawn: Spawn, world: World) -> None:
     made = generate(records=250, seed=3)
     demo = spawn(
         ["customer-merge", "demo", "--records", "250", "--seed", "3", "--out", str(world.out), "--json"],
@@ -130,14 +134,24 @@ def test_the_story_runs_on_made_up_data_ends_checked_and_leaves_nothing_behind(s
 
 
 def test_the_story_runs_on_a_file_on_the_users_own_kafka_and_database_and_cleans_both(
-    spawn, world, kafka, database_url
-):
+    spawn: Spawn, world: World, kafka: str, database_url: str
+) -> None:
     customers = generate(records=150, seed=5).customers
     write_customers(world.directory / "mine.csv", customers)
     topics = set(AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics)
     demo = spawn(
-        ["customer-merge", "demo", "--input", str(world.directory / "mine.csv"), "--out", str(world.out), "--json"]
-        + ["--kafka", kafka, "--database", database_url],
+        [
+            *(
+                "customer-merge",
+                "demo",
+                "--input",
+                str(world.directory / "mine.csv"),
+                "--out",
+                str(world.out),
+                "--json",
+            ),
+            *("--kafka", kafka, "--database", database_url),
+        ],
         world.environment,
     )
     assert demo.wait(STORY_S) == 0, demo.stderr
@@ -146,8 +160,8 @@ def test_the_story_runs_on_a_file_on_the_users_own_kafka_and_database_and_cleans
     assert told["merges"] > 5
     assert list(identities(world.out)) == [customer.customer_id for customer in customers]
     world.assert_nothing_is_left()
-    left = {topic for topic in AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics}
-    assert {topic for topic in left - topics if topic.startswith("customer-merge-demo-")} == set()
+    left = set(AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics) - topics
+    assert {topic for topic in left if topic.startswith("customer-merge-demo-")} == set()
     engine = create_engine(database_url)
     with engine.connect() as connection:
         schemas = connection.execute(sqlalchemy.text("SELECT nspname FROM pg_namespace")).scalars().all()
@@ -155,7 +169,7 @@ def test_the_story_runs_on_a_file_on_the_users_own_kafka_and_database_and_cleans
     assert not {"store", "merge", "detector", "review", "crm", "loyalty", "helpdesk"} & set(schemas)
 
 
-def test_a_service_that_dies_is_noticed_at_once_with_its_last_words(spawn, world):
+def test_a_service_that_dies_is_noticed_at_once_with_its_last_words(spawn: Spawn, world: World) -> None:
     demo = spawn(["customer-merge", "demo", "--records", "3000", "--out", str(world.out)], world.environment)
     demo.wait_for("feeding 3,000 records", 90)
     os.kill(world.process("merge-worker run"), signal.SIGKILL)
@@ -167,7 +181,9 @@ def test_a_service_that_dies_is_noticed_at_once_with_its_last_words(spawn, world
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_in_the_middle_cleans_everything_up(spawn, world, number, status):
+def test_a_signal_in_the_middle_cleans_everything_up(
+    spawn: Spawn, world: World, number: signal.Signals, status: int
+) -> None:
     demo = spawn(["customer-merge", "demo", "--records", "3000", "--out", str(world.out)], world.environment)
     demo.wait_for("feeding 3,000 records", 90)
     demo.signal(number)
@@ -177,14 +193,14 @@ def test_a_signal_in_the_middle_cleans_everything_up(spawn, world, number, statu
     world.assert_nothing_is_left()
 
 
-def test_being_killed_leaves_no_process_behind(spawn, world):
+def test_being_killed_leaves_no_process_behind(spawn: Spawn, world: World) -> None:
     demo = spawn(["customer-merge", "demo", "--records", "3000", "--out", str(world.out)], world.environment)
     demo.wait_for("feeding 3,000 records", 90)
     demo.kill()
     eventually(lambda: not world.processes(), 40)
 
 
-def test_keep_leaves_a_system_that_can_be_used_and_stopped_by_one_signal(spawn, world):
+def test_keep_leaves_a_system_that_can_be_used_and_stopped_by_one_signal(spawn: Spawn, world: World) -> None:
     demo = spawn(["customer-merge", "demo", "--records", "100", "--keep", "--out", str(world.out)], world.environment)
     assert demo.wait(STORY_S) == 0, demo.stderr
     settings = dict(re.findall(r"^export (\w+)='?([^'\n]*)'?$", demo.stderr, re.MULTILINE))
@@ -201,7 +217,9 @@ def test_keep_leaves_a_system_that_can_be_used_and_stopped_by_one_signal(spawn, 
     assert list(world.temporary.iterdir()) == []
 
 
-def test_up_takes_customers_in_says_its_endpoints_stops_at_ctrl_c_and_knows_them_again(spawn, world):
+def test_up_takes_customers_in_says_its_endpoints_stops_at_ctrl_c_and_knows_them_again(
+    spawn: Spawn, world: World
+) -> None:
     data = world.directory / "data"
     data.mkdir(mode=0o755)
     first = spawn(["customer-merge", "up", "--records", "120", "--data-dir", str(data)], world.environment)
@@ -222,7 +240,7 @@ def test_up_takes_customers_in_says_its_endpoints_stops_at_ctrl_c_and_knows_them
     world.assert_nothing_is_left()
 
 
-def merged_ids(url):
+def merged_ids(url: str) -> set[str]:
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
@@ -232,10 +250,10 @@ def merged_ids(url):
         engine.dispose()
 
 
-def count(url, table):
+def count(url: str, table: str) -> int:
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
-            return connection.execute(sqlalchemy.text(f"SELECT count(*) FROM {table}")).scalar_one()
+            return int(connection.execute(sqlalchemy.text(f"SELECT count(*) FROM {table}")).scalar_one())
     finally:
         engine.dispose()

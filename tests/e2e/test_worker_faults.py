@@ -2,30 +2,14 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import pytest
 
 import customer_events as wire
-from rig.merge_world import PACKAGES, PARTITIONS, MergeWorld, merge
+from rig.merge_world import PARTITIONS, MergeWorld, merge
 from rig.processes import eventually
 
 CRASHED = -signal.SIGKILL
-
-
-@pytest.fixture
-def world(
-    migrated: Callable[..., str],
-    kafka: str,
-    topic_prefix: str,
-    make_topics: Callable[[Mapping[str, int]], dict[str, str]],
-    spawn: Any,
-) -> Iterator[MergeWorld]:
-    make_topics(PARTITIONS)
-    made = MergeWorld(database_url=migrated(*PACKAGES), bootstrap=kafka, prefix=topic_prefix, spawn=spawn)
-    yield made
-    made.close()
 
 
 def test_the_same_command_50_times_from_4_producers_on_2_workers_merges_once_and_ends_once(world: MergeWorld):

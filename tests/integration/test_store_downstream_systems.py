@@ -1,16 +1,21 @@
 """The sample downstream systems on a real database: they conform to the relink contract, and add points up once."""
 
+from collections.abc import Iterator, Sequence
+
 import pytest
+from sqlalchemy import Connection, Engine, text
+
 from customer_merge_demo.crm import Crm
 from customer_merge_demo.customers import Customer, History, LedgerEntry, Order, Ticket
+from customer_merge_demo.downstream import DownstreamSystem
 from customer_merge_demo.helpdesk import Helpdesk
 from customer_merge_demo.loyalty import Loyalty
 from event_runtime.database import create_engine
 from relink import Redirection
 from relink.conformance import check_all
-from sqlalchemy import text
+from rig.fixtures import Migrated
 
-SYSTEMS = {"crm": Crm, "loyalty": Loyalty, "helpdesk": Helpdesk}
+SYSTEMS: dict[str, DownstreamSystem] = {"crm": Crm(), "loyalty": Loyalty(), "helpdesk": Helpdesk()}
 TABLES = {
     "crm": {"contacts": "original_customer_id", "activities": "id"},
     "loyalty": {"entries": "id"},
@@ -21,22 +26,22 @@ TABLES = {
 class Conforming:
     """What relink's conformance kit asks of a subscriber."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.schema = name
-        self._system = SYSTEMS[name]()
+        self._system = SYSTEMS[name]
 
-    def relinker(self):
+    def relinker(self) -> DownstreamSystem:
         return self._system
 
-    def fill(self, connection, tenant_id, customer_ids):
+    def fill(self, connection: Connection, tenant_id: str, customer_ids: Sequence[str]) -> None:
         self._system.fill(connection, tenant_id, [with_history(customer_id) for customer_id in customer_ids])
 
-    def clear(self, connection):
+    def clear(self, connection: Connection) -> None:
         extra = ("members",) if self.schema == "loyalty" else ()
         for table in (*TABLES[self.schema], *extra):
             connection.execute(text(f"TRUNCATE {self.schema}.{table} RESTART IDENTITY"))
 
-    def owners(self, connection, tenant_id):
+    def owners(self, connection: Connection, tenant_id: str) -> dict[str, str]:
         return {
             f"{table}/{row[0]}": row[1]
             for table, key in TABLES[self.schema].items()
@@ -48,18 +53,18 @@ class Conforming:
 
 
 @pytest.fixture
-def engine(request, migrated):
+def engine(migrated: Migrated) -> Iterator[Engine]:
     engine = create_engine(migrated(*(f"customer_merge_demo.{name}" for name in SYSTEMS)))
     yield engine
     engine.dispose()
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_the_system_conforms_to_the_relink_contract(engine, name):
+def test_the_system_conforms_to_the_relink_contract(engine: Engine, name: str) -> None:
     check_all(engine, Conforming(name))
 
 
-def test_points_are_counted_once_however_often_a_merge_is_announced(engine):
+def test_points_are_counted_once_however_often_a_merge_is_announced(engine: Engine) -> None:
     loyalty = Loyalty()
     chain = [
         redirect("A", "B", 1),
@@ -78,14 +83,16 @@ def test_points_are_counted_once_however_often_a_merge_is_announced(engine):
         assert points(connection) == {"A": 70, "B": 0, "C": before - 70}
 
 
-def test_points_of_someone_who_became_a_customer_that_is_no_member_yet_are_not_lost(engine):
+def test_points_of_someone_who_became_a_customer_that_is_no_member_yet_are_not_lost(engine: Engine) -> None:
     with engine.begin() as connection:
         Loyalty().fill(connection, "t", [with_history("A")])
         Loyalty().apply(connection, [redirect("A", "NEW", 1)])
         assert points(connection) == {"A": 0, "NEW": 70}
 
 
-def test_a_ticket_shows_the_name_of_the_customer_it_now_belongs_to_and_its_own_again_after_an_unmerge(engine):
+def test_a_ticket_shows_the_name_of_the_customer_it_now_belongs_to_and_its_own_again_after_an_unmerge(
+    engine: Engine,
+) -> None:
     helpdesk = Helpdesk()
     with engine.begin() as connection:
         helpdesk.fill(connection, "t", [with_history("A"), with_history("B")])
@@ -96,17 +103,18 @@ def test_a_ticket_shows_the_name_of_the_customer_it_now_belongs_to_and_its_own_a
         assert connection.execute(names).all() == [("A", "Name of A"), ("B", "Name of B")]
 
 
-def points(connection):
-    return dict(connection.execute(text("SELECT customer_id, points FROM loyalty.members ORDER BY 1")).tuples().all())
+def points(connection: Connection) -> dict[str, int]:
+    rows = connection.execute(text("SELECT customer_id, points FROM loyalty.members ORDER BY 1"))
+    return {row.customer_id: row.points for row in rows}
 
 
-def redirect(customer_id, canonical_id, version):
+def redirect(customer_id: str, canonical_id: str, version: int) -> Redirection:
     return Redirection(
         tenant_id="t", customer_id=customer_id, canonical_id=canonical_id, version=version, merge_id=f"m{version}"
     )
 
 
-def with_history(customer_id):
+def with_history(customer_id: str) -> Customer:
     history = History(
         orders=(Order(order_number=f"O-{customer_id}", status="COMPLETED", total_cents=100, days_ago=3),),
         tickets=(Ticket(subject="Where is it?", status="OPEN", days_ago=2),),

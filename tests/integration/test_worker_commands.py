@@ -1,7 +1,7 @@
 """The command line of the merge worker, as people and programs use it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,21 +9,7 @@ from typing import Any, Protocol
 import pytest
 
 from merge_worker.__main__ import main
-from rig.merge_world import PACKAGES, PARTITIONS, TENANT, MergeWorld, merge
-
-
-@pytest.fixture
-def world(
-    migrated: Callable[..., str],
-    kafka: str,
-    topic_prefix: str,
-    make_topics: Callable[[Mapping[str, int]], dict[str, str]],
-    spawn: Any,
-) -> Iterator[MergeWorld]:
-    make_topics(PARTITIONS)
-    made = MergeWorld(database_url=migrated(*PACKAGES), bootstrap=kafka, prefix=topic_prefix, spawn=spawn)
-    yield made
-    made.close()
+from rig.merge_world import PACKAGES, TENANT, MergeWorld, merge
 
 
 @pytest.fixture

@@ -1,27 +1,9 @@
 """The merge worker on a real PostgreSQL and a real Kafka, as its callers see it."""
 
-from collections.abc import Callable, Iterator, Mapping
-
-import pytest
-
 import customer_events as wire
 from rig.invariants import CODEC, told
-from rig.merge_world import PACKAGES, PARTITIONS, MergeWorld, merge, not_duplicate
+from rig.merge_world import MergeWorld, merge, not_duplicate
 from rig.processes import eventually
-
-
-@pytest.fixture
-def world(
-    migrated: Callable[..., str],
-    kafka: str,
-    topic_prefix: str,
-    make_topics: Callable[[Mapping[str, int]], dict[str, str]],
-    spawn: Callable,  # type: ignore[type-arg]  # the rig's own
-) -> Iterator[MergeWorld]:
-    make_topics(PARTITIONS)
-    made = MergeWorld(database_url=migrated(*PACKAGES), bootstrap=kafka, prefix=topic_prefix, spawn=spawn)
-    yield made
-    made.close()
 
 
 def test_a_merge_moves_the_rows_and_is_told_of_once(world: MergeWorld):

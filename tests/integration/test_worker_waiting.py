@@ -1,32 +1,14 @@
 """Commands that cannot end at once: deferred ones, recommendations, and what a relinker says afterwards."""
 
-from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import pytest
 
 import customer_events as wire
 from rig.invariants import CODEC
-from rig.merge_world import PACKAGES, PARTITIONS, MergeWorld, merge
+from rig.merge_world import MergeWorld, merge
 from rig.processes import eventually
 
 QUICK = {"LOOP__SCHEDULE_S": "0.2"}
 RECOMMENDER = wire.Actor(id="rob", roles=("recommend",))
-
-
-@pytest.fixture
-def world(
-    migrated: Callable[..., str],
-    kafka: str,
-    topic_prefix: str,
-    make_topics: Callable[[Mapping[str, int]], dict[str, str]],
-    spawn: Any,
-) -> Iterator[MergeWorld]:
-    make_topics(PARTITIONS)
-    made = MergeWorld(database_url=migrated(*PACKAGES), bootstrap=kafka, prefix=topic_prefix, spawn=spawn)
-    yield made
-    made.close()
 
 
 def _statuses(world: MergeWorld) -> dict[str, str]:

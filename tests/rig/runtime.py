@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import structlog
 from confluent_kafka import Producer
 from sqlalchemy import Connection, Engine, text
 
@@ -21,6 +22,7 @@ from event_runtime.drafts import Draft, Place
 from event_runtime.handler import Handler
 from event_runtime.health import Progress
 from event_runtime.inbox import ClaimState, Inbox
+from event_runtime.logs import explain_exception
 from event_runtime.metrics import RuntimeMetrics
 from event_runtime.migrate import runtime_ddl_v1
 from event_runtime.outbox import Outbox
@@ -121,6 +123,10 @@ class Runtime:
 
 def make_runtime(url: str, topic_prefix: str = "") -> Runtime:
     """The runtime's tables in `url`, and a table `seen` for the handlers below."""
+    # what a service logs, on standard output; structlog's own default renders every fault with its locals, for seconds
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, explain_exception, structlog.processors.KeyValueRenderer()]
+    )
     engine = create_engine(url, pool_size=10)
     with engine.begin() as connection:
         connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))

@@ -1,13 +1,19 @@
 """Anybody's customer file: read whole, or refused in one line that says what, where and how to mend it."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+
 from customer_merge_demo.customer_file import BadCustomerFile, read_customers, write_customers
 from customer_merge_demo.people.generator import generate
 
+Write = Callable[[str | bytes], Path]
+
 
 @pytest.fixture
-def file(tmp_path):
-    def write(content):
+def file(tmp_path: Path) -> Write:
+    def write(content: str | bytes) -> Path:
         path = tmp_path / "customers.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
@@ -15,7 +21,7 @@ def file(tmp_path):
     return write
 
 
-def test_rows_become_customers_in_file_order_and_empty_means_absent(file):
+def test_rows_become_customers_in_file_order_and_empty_means_absent(file: Write) -> None:
     read = read_customers(file("customer_id,source,given_name,email\nC2,web,Ann,\nC1,,  Bob ,b@example.com\n"))
     assert [(c.customer_id, c.source, dict(c.attributes)) for c in read.customers] == [
         ("C2", "web", {"given_name": "Ann"}),
@@ -25,28 +31,28 @@ def test_rows_become_customers_in_file_order_and_empty_means_absent(file):
     assert read.truth is None
 
 
-def test_a_byte_order_mark_blank_lines_and_windows_line_ends_are_fine(file):
+def test_a_byte_order_mark_blank_lines_and_windows_line_ends_are_fine(file: Write) -> None:
     read = read_customers(file("\ufeffcustomer_id,full_name\r\n\r\nC1,Zoë Ω\r\n,\r\n".encode()))
     assert [c.display_name for c in read.customers] == ["Zoë Ω"]
 
 
-def test_a_quoted_value_may_hold_commas_and_line_breaks(file):
+def test_a_quoted_value_may_hold_commas_and_line_breaks(file: Write) -> None:
     read = read_customers(file('customer_id,street\nC1,"1 Elm St,\nApt 2"\n'))
     assert read.customers[0].attributes["street"] == "1 Elm St,\nApt 2"
 
 
-def test_unknown_columns_are_ignored_with_a_warning(file):
+def test_unknown_columns_are_ignored_with_a_warning(file: Write) -> None:
     read = read_customers(file("customer_id,shoe_size,full_name\nC1,42,Ann\n"))
     assert dict(read.customers[0].attributes) == {"full_name": "Ann"}
     assert read.warnings == ("columns ignored, as their names are not known: shoe_size",)
 
 
-def test_a_verified_flag_that_says_neither_yes_nor_no_is_warned_about(file):
+def test_a_verified_flag_that_says_neither_yes_nor_no_is_warned_about(file: Write) -> None:
     read = read_customers(file("customer_id,email_verified\nC1,maybe\nC2,true\n"))
     assert "1 rows say neither true nor false" in read.warnings[0]
 
 
-def test_the_history_of_a_record_is_the_same_each_time(file):
+def test_the_history_of_a_record_is_the_same_each_time(file: Write) -> None:
     path = file("customer_id,full_name\nC1,Ann\nC2,Bob\n")
     assert read_customers(path) == read_customers(path)
 
@@ -71,7 +77,9 @@ def test_the_history_of_a_record_is_the_same_each_time(file):
         (f"customer_id,street\nC1,{'x' * 10_001}\n", "line 2 holds a value longer than"),
     ],
 )
-def test_a_bad_file_is_refused_in_one_line_that_names_the_place(file, content, complaint):
+def test_a_bad_file_is_refused_in_one_line_that_names_the_place(
+    file: Write, content: str | bytes, complaint: str
+) -> None:
     with pytest.raises(BadCustomerFile) as refusal:
         read_customers(file(content))
     assert complaint in str(refusal.value)
@@ -79,14 +87,14 @@ def test_a_bad_file_is_refused_in_one_line_that_names_the_place(file, content, c
     assert "\n" not in str(refusal.value)
 
 
-def test_an_absent_file_and_a_directory_are_named(tmp_path):
+def test_an_absent_file_and_a_directory_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadCustomerFile, match="there is no such file"):
         read_customers(tmp_path / "nothing.csv")
     with pytest.raises(BadCustomerFile, match="is a directory"):
         read_customers(tmp_path)
 
 
-def test_what_is_written_is_what_is_read(tmp_path):
+def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     made = generate(records=200, seed=4)
     write_customers(tmp_path / "out.csv", made.customers)
     read = read_customers(tmp_path / "out.csv")

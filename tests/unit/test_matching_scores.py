@@ -182,9 +182,17 @@ def test_a_shared_rare_name_says_more_than_a_shared_common_one(model: Model) -> 
     assert _pair(model, rare, rare).score[0] > _pair(model, common, common).score[0]
 
 
-def test_weights_and_prior_add_up_to_the_score(model: Model) -> None:
+def test_weights_and_the_rest_add_up_to_the_score(model: Model) -> None:
     scores = _pair(model, ANNA, ANNA | {"given_name": "Bruno"}).scores
-    assert scores.prior[0] + scores.weights[0].sum() == pytest.approx(scores.logit[0])
+    assert scores.rest[0] + scores.weights[0].sum() == pytest.approx(scores.logit[0])
+
+
+def test_an_equal_rare_identifier_weighs_more_than_an_equal_name_and_elsewhere_speaks_against(model: Model) -> None:
+    one = ANNA | {"street": "12 Elm Street", "city": "Duluth", "postal_code": "55802"}
+    other = ANNA | {"street": "9 Bay Road", "city": "Tampa", "postal_code": "33602"}
+    weight = {e.field: e.weight for e in evidence_of(_pair(model, one, other), 0)}
+    assert weight["email"] > weight["given_name"] > 0
+    assert weight["address"] < 0
 
 
 def test_evidence_has_a_digest_that_changes_with_it(model: Model) -> None:
@@ -198,7 +206,7 @@ def test_evidence_has_a_digest_that_changes_with_it(model: Model) -> None:
 def test_the_sentence_names_what_speaks_for_and_against(model: Model) -> None:
     matches = _pair(model, ANNA, ANNA | {"date_of_birth": "1951-11-27"})
     told = sentence(matches, 0, [e.name for e in model.explanations])
-    assert "for it given name equal" in told
+    assert "for it phone equal, e-mail equal" in told
     assert "against it date of birth different" in told
 
 

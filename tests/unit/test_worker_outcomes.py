@@ -7,12 +7,12 @@ import customer_events as wire
 from customer_identity import merging
 from event_runtime.codec import Codec, SchemaStore
 from event_runtime.drafts import Draft, Place
+from event_runtime.output import plain, show_table
 from event_runtime.publisher import Publisher
 from event_runtime.records import MessageKey
 from merge_worker.adapters.commands import Command, NotACommand
 from merge_worker.adapters.merge_orders import merge_order, unsound
 from merge_worker.adapters.outcomes import Outcomes
-from merge_worker.cli.tables import plain, show_table
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 CODEC = Codec(SchemaStore(wire.schemas_directory()), wire.CATALOGUE)
@@ -121,7 +121,7 @@ def test_commands_unsound_in_themselves_are_found(command: wire.MergeCustomers, 
 
 def test_a_value_cannot_write_to_the_terminal(capsys: pytest.CaptureFixture[str]):
     show_table("T", ("a", "b"), [("x\x1b[2J\ny", None)])
-    assert capsys.readouterr().out == "# T\na\tb\nx [2J y\t-\n"
+    assert capsys.readouterr().out == "# T\na\tb\nx [2J y\t\n"
 
 
 def test_results_become_json_with_their_field_names():

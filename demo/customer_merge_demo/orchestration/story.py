@@ -127,7 +127,7 @@ class _Teller:
                 fed = True
             time.sleep(_LOOK_AGAIN_S)
         self.watch.lap("from the last record to rest")
-        self.shown.show(room.sample(), room.feeder.total)
+        self.shown.show(room.sample(), room.feeder.total, last=True)
 
     def _checked(self, room: EngineRoom) -> Facts:
         more_checks, open_cases = [_verified(self.system), _audited(self.system)], _open_cases(self.system)
@@ -211,7 +211,7 @@ def _open_cases(system: System) -> OpenCases:
 
 
 def _last_words(said: str) -> str:
-    return said.strip().rpartition("\n")[2] or "no finding"
+    return said.strip().rpartition("\n")[2].lstrip("# ") or "no finding"
 
 
 def _keeper(stack: ExitStack, options: Options) -> keeper.Kept:

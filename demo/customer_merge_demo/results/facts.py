@@ -35,23 +35,24 @@ class RecordView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceView:
-    """One field's weight in a comparison; `share` is its length as a bar, 0 to 1."""
+    """One field's weight in a comparison; `share_percent` is its length as a bar of the whole width."""
 
     field: str
     level: str
     weight: float
-    share: float
+    share_percent: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonView:
-    """Two records compared."""
+    """Two records compared; the bars of the evidence begin at `zero_percent` of the width."""
 
     a: str
     b: str
     score: float
     grade: str
     evidence: Sequence[EvidenceView]
+    zero_percent: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from customer_merge_demo.results.identities import members
 
 SHOWN_PERSONS = 30
 _LARGEST, _LEAST_SURE = 8, 10
+_SHOWN_BITS = 0.05  # less would read +0.0
+_ZERO_PERCENT = 40  # where bars begin when some of them point to the left
 # A field decided otherwise than by the winner's own value, by the column of the report it shows in.
 _COLUMN_OF = {"full_name": "name", "given_name": "name", "family_name": "name", "date_of_birth": "born"}
 
@@ -49,19 +51,25 @@ def record_view(customer: Customer) -> RecordView:
 def comparison_view(
     pair: tuple[str, str], score: float, grade: str, evidence: Iterable[EvidenceItem]
 ) -> ComparisonView:
-    """A comparison; its bars are as long as their share of the heaviest weight in it, heaviest for first."""
-    items = sorted(evidence, key=lambda item: -item.weight)
-    heaviest = max((abs(item.weight) for item in items), default=1.0) or 1.0
+    """A comparison with its evidence, the heaviest for it first; the heaviest of all has the longest bar."""
+    items = sorted((item for item in evidence if abs(item.weight) >= _SHOWN_BITS), key=lambda item: -item.weight)
+    heaviest = max((abs(item.weight) for item in items), default=1.0)
+    zero = _ZERO_PERCENT if any(item.weight < 0 for item in items) else 0
     return ComparisonView(
         a=pair[0],
         b=pair[1],
         score=score,
         grade=grade,
         evidence=[
-            EvidenceView(field=item.field, level=item.level, weight=item.weight, share=abs(item.weight) / heaviest)
+            EvidenceView(
+                field=item.field,
+                level=item.level,
+                weight=item.weight,
+                share_percent=abs(item.weight) / heaviest * (zero if item.weight < 0 else 100 - zero),
+            )
             for item in items
-            if abs(item.weight) >= 0.05
         ],
+        zero_percent=zero,
     )
 
 

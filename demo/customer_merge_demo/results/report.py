@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from customer_merge_demo.results import words
 from customer_merge_demo.results.facts import Facts
 from customer_merge_demo.results.pictures import flow, timeline
 
@@ -25,25 +26,18 @@ def _icon(path: str) -> Markup:
 _ICON_OK = _icon("M6 10.5l2.8 2.8L14.2 7.5")
 _ICON_BAD = _icon("M6.5 6.5l7 7m0-7l-7 7")
 
-# Codes of the desk's objections and of eligibility rules, in words for somebody who has never seen them.
-REASONS = {
-    "GRADE_NOT_AUTOMATIC": "Likely, but not certain",
-    "NO_TRUSTED_IDENTIFIER": "No e-mail, phone or national id that is the same in both",
-    "NO_INDEPENDENT_EVIDENCE": "Nothing beside that one identifier speaks for it",
-    "DETECTOR_OBJECTS": "The detector itself saw something against it",
-    "RULE_FAILED": "A business rule forbids it, or warns",
-    "NOT_DUPLICATE": "Somebody said these are different people",
-    "TOO_MANY_MEMBERS": "Too many records for one decision",
-    "PAUSED": "Automatic approval is paused",
-    "WAITING_FOR_COMMAND": "Another merge of the same people is under way",
-}
-
 
 def render(facts: Facts) -> str:
     """The whole page."""
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
     environment.filters.update(
-        number="{:,}".format, percent=_percent, score=_score, readable=_readable, breakable=_breakable
+        number="{:,}".format,
+        percent=_percent,
+        score=_score,
+        breakable=_breakable,
+        readable=words.readable,
+        reason=words.reason,
+        detail=words.detail,
     )
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template("report.html.j2").render(
@@ -52,7 +46,6 @@ def render(facts: Facts) -> str:
         flow=flow(facts.sizes),
         timeline=timeline(facts.samples),
         columns=COLUMNS,
-        reasons=REASONS,
         merged_people=sum(count for size, count in facts.sizes.items() if size > 1),
         icon_ok=_ICON_OK,
         icon_bad=_ICON_BAD,
@@ -73,10 +66,3 @@ def _score(probability: float) -> str:
 def _breakable(value: str) -> Markup:
     """A value that may be broken after the @ of an e-mail address rather than inside a word."""
     return escape(value).replace("@", Markup("@<wbr>"))
-
-
-def _readable(code: str) -> str:
-    """A code as words: `NO_TRUSTED_IDENTIFIER` → `no trusted identifier`; what is no code stays as it is."""
-    if code.isupper() or code.islower():
-        return code.replace("_", " ").lower()
-    return code

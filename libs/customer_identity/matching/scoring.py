@@ -20,13 +20,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Scores of n pairs. `weights` (n x fields, nats) and `prior` sum to `logit`; positive speaks for one person."""
+    """Scores of n pairs, in nats; positive speaks for one person."""
 
     logit: Floats
     weights: Floats
-    prior: Floats
+    """n x fields: how much likelier each agreement is for one person than for two picked by chance."""
+    rest: Floats
+    """`logit` less the weights: how rare duplicates are, and how much of the agreement has another explanation."""
     explanation: NDArray[np.intp]
-    """Index of the likeliest other explanation, against which the weights were taken."""
+    """Index of the likeliest other explanation."""
 
 
 class Scorer:
@@ -41,6 +43,7 @@ class Scorer:
             [_table([e.levels.get(f.name, c) for f, c in zip(FIELDS, chance, strict=True)]) for e in model.explanations]
         )
         self._by_chance = np.array([[f.name not in e.levels for f in FIELDS] for e in model.explanations])
+        self._chance = _table(chance)
         self._exact_by_chance = np.log([c[-1] for c in chance])
         self._rates = np.array(
             [np.nan if e.pairs_per_record is None else np.log(e.pairs_per_record) for e in model.explanations]
@@ -64,11 +67,12 @@ class Scorer:
         matched, totals, rarer, at = self._totals(levels, log_frequency, records)
         best = totals.argmax(axis=1)
         fields = np.arange(len(FIELDS))
-        weights = matched - self._other[best[:, None], fields, at] - np.where(self._by_chance[best], rarer, 0.0)
+        against_best = matched - self._other[best[:, None], fields, at] - np.where(self._by_chance[best], rarer, 0.0)
         expected = np.log((self.model.duplicates_per_record * _PRIOR_RECORDS + duplicates) / (_PRIOR_RECORDS + records))
         logit = expected + matched.sum(axis=1) - np.logaddexp.reduce(totals, axis=1)
-        against = np.minimum(weights, 0.0).sum(axis=1)
+        against = np.minimum(against_best, 0.0).sum(axis=1)
         logit = np.minimum(logit, np.minimum(logit - against, _AGREEMENT_CAP) + against)
+        weights = matched - self._chance[fields, at] - rarer
         return Scores(logit, weights, logit - weights.sum(axis=1), best)
 
     def shares(self, levels: NDArray[np.int8], log_frequency: Floats, records: float) -> Floats:

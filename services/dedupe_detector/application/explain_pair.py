@@ -1,7 +1,6 @@
 """Explain what is known of two customers."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -26,20 +25,17 @@ class Explanation:
     grade: str
     model_version: str
     evidence: tuple[FieldEvidence, ...]
-    prior: float
-    """Bits that speak for one person before any field is looked at (negative: people are rarely there twice)."""
+    rest: float
+    """Bits beside the fields' own: people are rarely there twice, and agreement often has another explanation."""
     blocked_because: tuple[str, ...]
     sentence: str
-
-    def as_json(self) -> dict[str, Any]:
-        """For --json."""
-        return asdict(self)
 
     def as_text(self) -> str:
         """A sentence, then one line a field."""
         width = max([len(e.field) for e in self.evidence] + [5])
-        lines = [f"  {'field':<{width}}     bits", f"  {'prior':<{width}}  {self.prior:+7.2f}"]
+        lines = [f"  {'field':<{width}}     bits"]
         lines += [f"  {e.field:<{width}}  {e.weight:+7.2f}  {e.level}" for e in self.evidence]
+        lines += [f"  {'rest':<{width}}  {self.rest:+7.2f}  duplicates are rare, and agreement has other explanations"]
         held = [f"  not merged without a person: {', '.join(self.blocked_because)}"] if self.blocked_because else []
         return "\n".join([self.sentence, *lines, *held, f"  model {self.model_version}"])
 
@@ -67,7 +63,7 @@ class ExplainPair:
             grade=Grade(int(matches.grade[0])).label,
             model_version=self._model.version,
             evidence=tuple(evidence_of(matches, 0)),
-            prior=round(float(matches.scores.prior[0]) / BIT, 4),
+            rest=round(float(matches.scores.rest[0]) / BIT, 4),
             blocked_because=tuple(blocks(matches, 0)),
             sentence=sentence(matches, 0, [e.name for e in self._model.explanations]),
         )

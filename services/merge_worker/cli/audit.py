@@ -2,10 +2,10 @@
 
 import uuid
 
+from event_runtime.output import say, show_json, show_table
 from merge_worker.adapters.histories import published_history, stored_heads, stored_history, stored_map
 from merge_worker.app import App
 from merge_worker.application.audit_streams import StreamAudit, map_differences, map_faults
-from merge_worker.cli.tables import show_json, show_table
 
 # What is shown of a long list; the exit code and the total tell the rest.
 _MOST_SHOWN = 100
@@ -18,16 +18,16 @@ def audit_verify(app: App, *, source: str, as_json: bool) -> int:
         # The outbox forgets what was published a while ago; the topic keeps everything.
         audit = StreamAudit(heads=stored_heads(connection), partial=source == "database")
         if source == "database":
-            audit.read(stored_history(connection, app.codec))
+            audit.read(stored_history(connection, app.wiring.codec))
     if source == "kafka":
         topic = app.settings.topic("customer-merged")
-        audit.read(published_history(app.settings.kafka_properties(), topic, app.codec))
+        audit.read(published_history(app.settings.kafka_properties(), topic, app.wiring.codec))
     problems = [*audit.problems, *map_faults(stored)]
     missing = audit.missing()
     if missing and source == "kafka":
-        app.complain(f"{missing} events of the database are not published (yet): the identity map is not compared")
+        say(f"{missing} events of the database are not published (yet): the identity map is not compared")
     elif missing or not audit.whole:
-        app.complain("the outbox does not hold the whole history any more: the identity map is not compared")
+        say("the outbox does not hold the whole history any more: the identity map is not compared")
     else:
         problems += map_differences(audit.identities, stored)
     summary = {
@@ -43,7 +43,7 @@ def audit_verify(app: App, *, source: str, as_json: bool) -> int:
         show_json(summary)
     else:
         show_table("Problems of the history", ("problem",), [(problem,) for problem in problems[:_MOST_SHOWN]])
-        app.say(f"{audit.events} events in {len(audit.ends)} streams, {len(stored)} ids, {len(problems)} problems")
+        say(f"{audit.events} events in {len(audit.ends)} streams, {len(stored)} ids, {len(problems)} problems")
     return 1 if problems or (missing and source == "kafka") else 0
 
 
@@ -53,7 +53,7 @@ def verify(app: App, merge_id: str | None, *, as_json: bool) -> int:
         if merge_id is not None and (
             not _is_uuid(merge_id) or app.merge_engine.merge_record(connection, merge_id) is None
         ):
-            app.complain(f"there is no merge {merge_id}")
+            say(f"there is no merge {merge_id}")
             return 1
         findings = list(app.merge_engine.verify(connection, merge_id))
     if as_json:
@@ -64,7 +64,7 @@ def verify(app: App, merge_id: str | None, *, as_json: bool) -> int:
             ("kind", "tenant", "customer", "table", "detail"),
             [(one.kind, one.tenant_id, one.customer_id, one.table, one.detail) for one in findings[:_MOST_SHOWN]],
         )
-        app.say(f"{len(findings)} findings")
+        say(f"{len(findings)} findings")
     return 1 if findings else 0
 
 

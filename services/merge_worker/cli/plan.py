@@ -4,9 +4,9 @@ import sys
 
 import yaml
 
+from event_runtime.output import show_json, show_table
 from merge_engine.plan_file import load_plan
 from merge_worker.app import App
-from merge_worker.cli.tables import show_json, show_table
 
 
 def plan_show(app: App) -> int:

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 import customer_events as wire
+from event_runtime.output import say, show_facts, show_json, show_table
 from merge_engine import Preview
 from merge_worker.adapters.merge_orders import merge_order
 from merge_worker.app import App
 from merge_worker.cli.send import read_commands
-from merge_worker.cli.tables import show_facts, show_json, show_table
 
 
 def preview(app: App, source: str, *, tenant_id: str | None, as_json: bool) -> int:
     """Print the preview of each command; 1 when a line is bad or a command would be refused."""
-    good, bad = read_commands(app, source, tenant_id)
+    good, bad = read_commands(source, tenant_id)
     if bad:
         return 1
     shown: list[tuple[str, Preview]] = []
@@ -20,7 +20,7 @@ def preview(app: App, source: str, *, tenant_id: str | None, as_json: bool) -> i
         for line in good:
             command = line.command
             if not isinstance(command, wire.MergeCustomers | wire.RecommendMerge):
-                app.complain(f"line {line.number}: only merges can be previewed, not {type(command).__name__}")
+                say(f"line {line.number}: only merges can be previewed, not {type(command).__name__}")
                 return 1
             shown.append((command.command_id, app.merge_engine.preview(connection, merge_order(command))))
     if as_json:

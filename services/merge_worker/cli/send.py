@@ -12,6 +12,7 @@ from uuid_utils import uuid7
 
 import customer_events as wire
 from event_runtime.faults import Fault
+from event_runtime.output import say, show_json_lines
 from merge_worker.adapters.commands import Command
 from merge_worker.app import App
 from merge_worker.cli.command_lines import BadLine, GoodLine, parse_lines
@@ -26,9 +27,9 @@ class InputUnreadable(Fault):
 
 def submit(app: App, source: str, *, tenant_id: str | None, skip_bad: bool, wait: bool, timeout_s: float) -> int:
     """Publish the commands of a file; none of them when a line is bad, unless bad ones are to be skipped."""
-    good, bad = read_commands(app, source, tenant_id)
+    good, bad = read_commands(source, tenant_id)
     if bad and not skip_bad:
-        app.complain(f"nothing was published: {len(bad)} bad of {len(good) + len(bad)} commands")
+        say(f"nothing was published: {len(bad)} bad of {len(good) + len(bad)} commands")
         return 1
     status = send(app, [Command.of(line.command) for line in good], wait=wait, timeout_s=timeout_s)
     return 1 if bad else status
@@ -39,7 +40,7 @@ def unmerge(app: App, merge_id: str, *, actor: str, reason: str, mode: str, wait
     with app.database.connect() as connection:
         record = app.merge_engine.merge_record(connection, merge_id)
     if record is None:
-        app.complain(f"there is no merge {merge_id}")
+        say(f"there is no merge {merge_id}")
         return 1
     command = wire.UnmergeCustomers(
         tenant_id=record.tenant_id,
@@ -56,7 +57,7 @@ def unmerge(app: App, merge_id: str, *, actor: str, reason: str, mode: str, wait
 def send(app: App, commands: Sequence[Command], *, wait: bool, timeout_s: float) -> int:
     """Publish commands; with `wait`, print each terminal outcome as a JSON line. 1 when one is refused or missing."""
     if not wait:
-        app.say(f"{app.client.publish(commands)} commands published")
+        say(f"{app.client.publish(commands)} commands published")
         return 0
     if not commands:
         return 0
@@ -66,20 +67,19 @@ def send(app: App, commands: Sequence[Command], *, wait: bool, timeout_s: float)
         app.client.publish(commands)
         for outcome in outcomes.terminal():
             fields = {"type": type(outcome).__name__, **json.loads(outcome.model_dump_json())}
-            sys.stdout.write(json.dumps(fields, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            show_json_lines([fields])
             refused += isinstance(outcome, wire.MergeRejected)
     finally:
         outcomes.close()
     if outcomes.missing:
         missing = ", ".join(sorted(command_id for _, command_id in outcomes.missing)[:5])
-        app.complain(f"{len(outcomes.missing)} commands had no outcome within {timeout_s:g} s: {missing}")
+        say(f"{len(outcomes.missing)} commands had no outcome within {timeout_s:g} s: {missing}")
     if refused:
-        app.complain(f"{refused} of {len(commands)} commands were refused")
+        say(f"{refused} of {len(commands)} commands were refused")
     return 1 if refused or outcomes.missing else 0
 
 
-def read_commands(app: App, source: str, tenant_id: str | None) -> tuple[list[GoodLine], list[BadLine]]:
+def read_commands(source: str, tenant_id: str | None) -> tuple[list[GoodLine], list[BadLine]]:
     """Read commands from a file, or from standard input for `-`; complain about bad lines. Raises InputUnreadable."""
     with _opened(source) as lines:
         try:
@@ -87,9 +87,9 @@ def read_commands(app: App, source: str, tenant_id: str | None) -> tuple[list[Go
         except UnicodeDecodeError:
             raise InputUnreadable(f"{source} is not UTF-8") from None
     for line in bad[:_MOST_BAD_LINES_SHOWN]:
-        app.complain(str(line))
+        say(str(line))
     if len(bad) > _MOST_BAD_LINES_SHOWN:
-        app.complain(f"and {len(bad) - _MOST_BAD_LINES_SHOWN} more bad lines")
+        say(f"and {len(bad) - _MOST_BAD_LINES_SHOWN} more bad lines")
     return good, bad
 
 

@@ -1,8 +1,8 @@
 """`merge-worker status`: what goes by an id, or how the worker is doing."""
 
+from event_runtime.output import say, show_facts, show_json, show_table
 from merge_worker.app import App
 from merge_worker.application.show_status import StatusOf, StatusOfAll
-from merge_worker.cli.tables import show_facts, show_json, show_table
 
 
 def status(app: App, any_id: str | None, *, tenant_id: str, as_json: bool) -> int:
@@ -13,7 +13,7 @@ def status(app: App, any_id: str | None, *, tenant_id: str, as_json: bool) -> in
             return 0
         found = app.show_status.of(connection, tenant_id, any_id)
     if not found.found:
-        app.complain(f"nothing goes by the id {any_id} in tenant {tenant_id}")
+        say(f"nothing goes by the id {any_id} in tenant {tenant_id}")
         return 1
     if as_json:
         show_json(found)

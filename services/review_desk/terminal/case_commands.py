@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 from customer_events import Actor
 from customer_identity.approval import Grade
 from event_runtime.faults import Fault
+from event_runtime.output import plain, say, show_json
 from review_desk.app import App
 from review_desk.application.approve_cases import CaseResult, Choices, Decided
 from review_desk.cases import UNDECIDED, Case, CaseState
-from review_desk.terminal.output import plain, say, write_json
 from review_desk.terminal.show import case_json, show_case, show_cases, show_failures
 
 _PAGE = 500
@@ -32,7 +32,7 @@ def list_cases(
         found = list(_pages(app, connection, tenant_id=tenant_id, states=wanted, grades=graded, limit=limit))
         counts = app.tables.cases.counts(connection, tenant_id)
     if as_json:
-        write_json([case_json(case) for case in found])
+        show_json([case_json(case) for case in found])
         return 0
     show_cases(found)
     say(", ".join(f"{count} {state.value.lower()}" for state, count in counts.items() if count) or "no cases")
@@ -44,7 +44,7 @@ def show(app: App, name: str, *, as_json: bool) -> int:
     with app.reading() as connection:
         shown = app.show_case(connection, find_case(app, connection, name))
     if as_json:
-        write_json(
+        show_json(
             case_json(shown.case)
             | {
                 "roots": list(shown.roots),
@@ -95,7 +95,7 @@ def _decide(app: App, names: Sequence[str], act: Callable[[Connection, list[Case
         app.publish(connection, [draft for each in decided for draft in each.drafts])
     results = [result for each in decided for result in each.results]
     if as_json:
-        write_json([_result_json(result) for result in results])
+        show_json([_result_json(result) for result in results])
     else:
         show_cases([result.case for result in results if result.refused is None])
     for result in results:

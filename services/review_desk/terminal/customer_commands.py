@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from customer_events import Actor
+from event_runtime.output import plain, say, show_json, show_table
 from merge_engine import SearchCriteria
 from review_desk.app import App
 from review_desk.application.approve_cases import Choices
 from review_desk.application.request_merges import Asked
 from review_desk.cases import CaseState
-from review_desk.terminal.output import plain, say, write_json, write_table
 from review_desk.terminal.show import case_json, show_account, show_customers, show_failures
 
 
@@ -17,7 +17,7 @@ def search(app: App, tenant_id: str, criteria: SearchCriteria, *, limit: int, as
     with app.reading() as connection:
         found = app.merge_engine.search(connection, tenant_id, criteria, limit=limit)
     if as_json:
-        write_json(found)
+        show_json(found)
     else:
         show_customers("Customers", found)
     if not found:
@@ -34,7 +34,7 @@ def account(app: App, tenant_id: str, customer_id: str, *, as_json: bool) -> int
         say(f"there is no customer {customer_id} in tenant {tenant_id}")
         return 1
     if as_json:
-        write_json(plain(found) | {"cases": [case_json(case) for case in cases]})
+        show_json(plain(found) | {"cases": [case_json(case) for case in cases]})
     else:
         show_account(found, cases)
     return 0
@@ -73,7 +73,7 @@ def remove(
 
 def _told(asked: Asked, what: str, *, as_json: bool) -> int:
     if as_json:
-        write_json(
+        show_json(
             {
                 "command_ids": list(asked.command_ids),
                 "refused": asked.refused,
@@ -81,7 +81,7 @@ def _told(asked: Asked, what: str, *, as_json: bool) -> int:
             }
         )
     elif asked.refused is None:
-        write_table(what.capitalize(), ("command",), [(command_id,) for command_id in asked.command_ids])
+        show_table(what.capitalize(), ("command",), [(command_id,) for command_id in asked.command_ids])
     else:
         show_failures("Rules that fail", asked.failures)
     if asked.refused is not None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
+from event_runtime.output import plain, show_json, show_table, write_csv
 from review_desk.app import App
 from review_desk.application.report_requests import RequestReported
-from review_desk.terminal.output import plain, write_csv, write_json, write_table
 from review_desk.terminal.show import REQUEST_COLUMNS, request_row
 
 
@@ -14,11 +14,11 @@ def requests(app: App, *, tenant_id: str | None, statuses: Collection[str], limi
         found = list(app.report_requests(connection, tenant_id=tenant_id, statuses=statuses, limit=limit))
     match form:
         case "json":
-            write_json([_request_json(reported) for reported in found])
+            show_json([_request_json(reported) for reported in found])
         case "csv":
             write_csv([name.replace(" ", "_") for name in REQUEST_COLUMNS], map(request_row, found))
         case _:
-            write_table("Merge requests", REQUEST_COLUMNS, map(request_row, found))
+            show_table("Merge requests", REQUEST_COLUMNS, map(request_row, found))
     return 0
 
 

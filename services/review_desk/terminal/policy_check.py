@@ -3,15 +3,15 @@
 import sys
 
 from customer_identity.approval import Grade
+from event_runtime.output import show_json
 from review_desk.policy_file import load_policy
-from review_desk.terminal.output import write_json
 
 
 def check_policy(path: str, *, as_json: bool) -> int:
     """Say that a policy file is good, and what it means; a wrong one is a fault with one line."""
     policy = load_policy(path)
     if as_json:
-        write_json(policy)
+        show_json(policy)
         return 0
     grades = ", ".join(grade.value for grade in Grade if grade in policy.grades) or "none"
     trusted = ", ".join(sorted(policy.trusted_sources)) or "none"

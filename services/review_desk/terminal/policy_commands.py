@@ -1,9 +1,9 @@
 """`review-desk policy show | pause | resume`: the policy in force, and its switch."""
 
 from customer_events import Actor
+from event_runtime.output import plain, say, show_json, show_table
 from review_desk.adapters.desk_control import is_paused
 from review_desk.app import App
-from review_desk.terminal.output import plain, say, write_json, write_table
 
 
 def show_policy(app: App, *, as_json: bool) -> int:
@@ -12,9 +12,9 @@ def show_policy(app: App, *, as_json: bool) -> int:
         paused = is_paused(connection)
     facts = plain(app.policy) | {"paused_by_switch": paused}
     if as_json:
-        write_json(facts)
+        show_json(facts)
     else:
-        write_table(f"Policy {app.policy.name}", ("", ""), facts.items())
+        show_table(f"Policy {app.policy.name}", ("", ""), facts.items())
     return 0
 
 

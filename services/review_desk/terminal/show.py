@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from customer_identity.merging import RuleFailure
+from event_runtime.output import plain, show_table
 from merge_engine import Account, CustomerSummary, Preview
 from review_desk.application.report_requests import RequestReported
 from review_desk.application.show_case import CaseShown
 from review_desk.cases import Case
-from review_desk.terminal.output import plain, write_table
 
 _BAR_UNIT_BITS = 1.0
 _BAR_MOST = 20
@@ -39,7 +39,7 @@ def case_json(case: Case) -> dict[str, Any]:
 
 def show_cases(cases: Iterable[Case]) -> None:
     """The list of cases."""
-    write_table(
+    show_table(
         "Cases",
         ("case", "state", "grade", "score", "customers", "why"),
         [(case.case_no, case.state, case.grade, case.score, case.member_ids, "; ".join(case.why)) for case in cases],
@@ -57,13 +57,13 @@ def show_case(shown: CaseShown) -> None:
         ("identities", shown.roots),
         ("suggested winner", " ".join(filter(None, (case.suggested_winner_id, case.suggested_why)))),
         ("detector objects", case.blocked_because),
-        ("model, detected", f"{case.model_version}, {case.detected_at:%Y-%m-%d %H:%M:%S}"),
+        ("model, detected", (case.model_version, case.detected_at)),
         ("command", case.command_id),
         ("merge", case.merge_id),
     ]
-    write_table(f"Case {case.case_no}", ("", ""), [(name, value) for name, value in facts if value])
+    show_table(f"Case {case.case_no}", ("", ""), [(name, value) for name, value in facts if value])
     show_customers("Customers", shown.customers)
-    write_table(
+    show_table(
         "Evidence (bits; + speaks for one person)",
         ("field", "level", "weight", ""),
         [
@@ -73,7 +73,7 @@ def show_case(shown: CaseShown) -> None:
     )
     if shown.preview is not None:
         show_preview(shown.preview)
-    write_table(
+    show_table(
         "Decisions",
         ("when", "decision", "by", "revision", "reason"),
         [(made.decided_at, made.decision, made.decided_by, made.revision, made.reason) for made in shown.decisions],
@@ -84,12 +84,12 @@ def show_preview(preview: Preview) -> None:
     """What a merge would do, and what stands against it."""
     verdict = "would merge" if preview.eligible else "would be refused"
     into = f" into {preview.winner_id}" if preview.winner_id else ""
-    write_table(
+    show_table(
         f"Preview: {verdict}{into}",
         ("table", "rows that move", "collisions"),
         [(move.table, move.rows, move.collisions) for move in preview.moves],
     )
-    write_table(
+    show_table(
         "Fields of the winner",
         ("field", "value", "from", "strategy", "alternatives"),
         [
@@ -110,7 +110,7 @@ def show_preview(preview: Preview) -> None:
 def show_failures(title: str, failures: Sequence[RuleFailure]) -> None:
     """Rules with the way out of each."""
     if failures:
-        write_table(
+        show_table(
             title,
             ("rule", "customers", "permanent", "what", "what to do"),
             [
@@ -122,7 +122,7 @@ def show_failures(title: str, failures: Sequence[RuleFailure]) -> None:
 
 def show_customers(title: str, customers: Iterable[CustomerSummary]) -> None:
     """Customers as a search finds them."""
-    write_table(
+    show_table(
         title,
         ("customer", "status", "merged into", "source", "name", "identifiers"),
         [
@@ -142,11 +142,11 @@ def show_customers(title: str, customers: Iterable[CustomerSummary]) -> None:
 def show_account(account: Account, cases: Sequence[Case]) -> None:
     """One customer in full, and the cases it is part of."""
     show_customers(f"Customer {account.summary.customer_id}", [account.summary])
-    write_table("Record", ("field", "value"), account.values.items())
-    write_table("What hangs on it", ("table", "rows"), account.rows.items())
+    show_table("Record", ("field", "value"), account.values.items())
+    show_table("What hangs on it", ("table", "rows"), account.rows.items())
     if account.canonical.canonical_id != account.summary.customer_id:
-        write_table("Merged away", ("is now",), [(account.canonical.canonical_id,)])
-    write_table(
+        show_table("Merged away", ("is now",), [(account.canonical.canonical_id,)])
+    show_table(
         "Merged accounts",
         ("customer", "into", "when", "by", "merge", "reason"),
         [

@@ -1,4 +1,4 @@
-"""What the desk's commands write."""
+"""What commands write: JSON, CSV, tables, and values in their cells."""
 
 import io
 import json
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import pytest
 
-from review_desk.terminal.output import cell, plain, write_csv, write_json, write_table
+from event_runtime.output import cell, plain, show_json, show_table, write_csv
 
 
 class Colour(StrEnum):
@@ -25,7 +25,7 @@ class Thing:
 def test_values_of_the_program_become_json():
     thing = Thing(name="x", colours=frozenset({Colour.RED}), at=datetime(2026, 1, 1, tzinfo=UTC))
     stream = io.StringIO()
-    write_json({"thing": thing, "pairs": (("a", 1),)}, stream)
+    show_json({"thing": thing, "pairs": (("a", 1),)}, stream)
     assert json.loads(stream.getvalue()) == {
         "thing": {"name": "x", "colours": ["red"], "at": "2026-01-01T00:00:00+00:00"},
         "pairs": [["a", 1]],
@@ -44,8 +44,8 @@ def test_a_spreadsheet_takes_no_cell_for_a_formula(value: str):
 
 
 def test_outside_a_terminal_a_table_is_lines_with_tabs(capsys: pytest.CaptureFixture[str]):
-    write_table("Things", ("name", "good"), [("x", True), ("y", None)])
-    write_table("Nothings", ("name",), [])
+    show_table("Things", ("name", "good"), [("x", True), ("y", None)])
+    show_table("Nothings", ("name",), [])
     assert capsys.readouterr().out == "# Things\nname\tgood\nx\tyes\ny\t\n# Nothings: none\n"
 
 
