@@ -32,6 +32,9 @@ _log = get_logger(__name__)
 _T = TypeVar("_T")
 
 
+_SEARCHING_LOCK_MS = 250
+_SEARCHING_STATEMENT_MS = 3_000
+
 _SET_LIMITS = text(
     "SELECT set_config('lock_timeout', CAST(:lock AS text), true),"
     " set_config('statement_timeout', CAST(:statement AS text), true),"
@@ -70,6 +73,14 @@ class Workplace:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Patience:
+    """How often a batch is tried, and how long each try may wait and work."""
+
+    policy: RetryPolicy
+    limits: TransactionLimits
+
+
 class BatchRunner:
     """Brings batches from one consumer to their end.
 
@@ -90,8 +101,17 @@ class BatchRunner:
         self._breaker = breaker
         self._wait = wait
         self._waiting = waiting
-        # Once a batch had all its tries, its halves need few: they only look for the record in the way.
-        self._brief = replace(workplace.retry, contention_attempts=2)
+        self._full = _Patience(policy=workplace.retry, limits=workplace.limits)
+        # Once a batch had all its tries, its halves need few and short ones: they only look for the record in the way,
+        # and all the others wait for that.
+        self._brief = _Patience(
+            policy=replace(workplace.retry, contention_attempts=2),
+            limits=replace(
+                workplace.limits,
+                lock_ms=min(workplace.limits.lock_ms, _SEARCHING_LOCK_MS),
+                statement_ms=min(workplace.limits.statement_ms, _SEARCHING_STATEMENT_MS),
+            ),
+        )
 
     def settle(self, items: Sequence[Item]) -> None:
         """Bring every item to its end, in order within a partition.
@@ -100,14 +120,14 @@ class BatchRunner:
             BatchAbandoned: not all were; what was is committed.
             BreakerOpen: too many of them would go into quarantine.
         """
-        self._settle(items, self._at.retry)
+        self._settle(items, self._full)
 
     def retried(self, work: Callable[[], _T], policy: RetryPolicy | None = None) -> _T:
         """Run `work`, a whole transaction, until it succeeds or its fault is not one to try again."""
         return (policy or self._at.retry).retrying(sleep=self._wait, before_wait=self._waiting)(work)
 
-    def _settle(self, items: Sequence[Item], policy: RetryPolicy) -> None:
-        while (fault := self._tried(items, policy)) is not None:
+    def _settle(self, items: Sequence[Item], patience: _Patience) -> None:
+        while (fault := self._tried(items, patience)) is not None:
             if len(items) > 1:
                 _log.info("batch_halved", records=len(items), exc_info=fault)
                 middle = len(items) // 2
@@ -119,21 +139,21 @@ class BatchRunner:
             # others hold what the record needs, and its handler has no answer to that: it stays the next one
             self._wait(self._at.retry.pause_wait_s)
 
-    def _tried(self, items: Sequence[Item], policy: RetryPolicy) -> Exception | None:
+    def _tried(self, items: Sequence[Item], patience: _Patience) -> Exception | None:
         try:
-            self.retried(lambda: self._attempt(items), policy)
+            self.retried(lambda: self._attempt(items, patience.limits), patience.policy)
         except (BatchAbandoned, BreakerOpen):
             raise
         except Exception as fault:  # noqa: BLE001 - this is the place that classifies them all
             return fault
         return None
 
-    def _attempt(self, items: Sequence[Item]) -> None:
+    def _attempt(self, items: Sequence[Item], limits: TransactionLimits) -> None:
         started_s = time.monotonic()
         with self._at.engine.connect() as connection:
             self._prepare(connection, items)
             with connection.begin():
-                self._at.limits.apply(connection)
+                limits.apply(connection)
                 claimed = self._claim(connection, items)
                 self._breaker.check(item.refused is not None for item in claimed.todo)
                 drafts: list[Draft] = []
@@ -166,14 +186,14 @@ class BatchRunner:
         asked = RefusedFault(fault_class=kind, reason=reason, sqlstate=sqlstate(fault))
         refused = Refused(class_=HANDLER_FAULT if kind is FaultClass.BUG else DATA_REFUSED, reason=reason)
         try:
-            return self.retried(lambda: self._answer(item, asked, refused), self._brief)
+            return self.retried(lambda: self._answer(item, asked, refused), self._brief.policy)
         except (BatchAbandoned, BreakerOpen):
             raise
         except Exception as worse:  # noqa: BLE001 - as above
             if classify(worse) is FaultClass.CONTENTION:
                 return False
             _log.warning("answer_refused", topic=item.record.topic, exc_info=worse)
-            self._settle([Item(record=item.record, refused=refused)], self._at.retry)
+            self._settle([Item(record=item.record, refused=refused)], self._full)
             return True
 
     def _answer(self, item: Item, asked: RefusedFault, refused: Refused) -> bool:

@@ -45,6 +45,8 @@ class BusConsumer:
         self._incremental = rebalances_incrementally(kafka)
         self._unplaced: dict[Partition, bool] = {}  # → whether it was taken up newly
         self._next_read: dict[Partition, int] = {}  # of the placed ones
+        self._given_up: set[Partition] = set()
+        self._unread: set[Partition] = set()  # placed, and no record at or behind the position has come yet
         self._done: dict[Partition, int] = {}  # of the placed ones: the position the database is known to hold
         self._ends: dict[Partition, int] = {}  # of the placed ones: nothing lies between the last record read and this
         self._early: list[Message] = []  # came while held
@@ -101,9 +103,15 @@ class BusConsumer:
         del self._unplaced[partition]
         self._done[partition] = next_offset
         self._next_read[partition] = begin
+        self._unread.add(partition)
         if not self._held:
             self._consumer.resume([TopicPartition(*partition)])
         return None
+
+    def take_given_up(self) -> Collection[Partition]:
+        """The partitions that were handed to another member in an orderly way since this was last asked."""
+        given_up, self._given_up = self._given_up, set()
+        return given_up
 
     def unplace(self, partitions: Iterable[Partition]) -> None:
         """Stop reading partitions until they are placed again."""
@@ -195,7 +203,7 @@ class BusConsumer:
     def _connect(self, kafka: Kafka) -> Consumer:
         consumer = Consumer({**consumer_config(kafka, self.group), "error_cb": self._on_error})
         consumer.subscribe(
-            list(self.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+            list(self.topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         return consumer
 
@@ -212,7 +220,11 @@ class BusConsumer:
             self._unplaced[Partition(partition.topic, partition.partition)] = True
         _log.info("partitions_assigned", group=self.group, partitions=_names(begun))
 
-    def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._given_up.update(Partition(partition.topic, partition.partition) for partition in partitions)
+        self._on_lost(consumer, partitions)
+
+    def _on_lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for partition in partitions:
             key = Partition(partition.topic, partition.partition)
             self._unplaced.pop(key, None)
@@ -250,10 +262,13 @@ class BusConsumer:
             expected = self._next_read.get(record.source)
             if expected is None:
                 continue  # a rebalance took the partition away meanwhile; whoever has it begins at its position
+            if record.offset < expected and record.source in self._unread:
+                continue  # fetched from the beginning before the partition was placed
             if record.offset < expected:
                 _log.error("log_went_back", group=self.group, partition=_name(record.source), offset=record.offset)
                 self.unplace([record.source])
                 continue
+            self._unread.discard(record.source)
             self._next_read[record.source] = record.offset + 1
             self._ends.pop(record.source, None)
             records.append(record)

@@ -132,8 +132,11 @@ WHERE consumer_group = :consumer_group AND cluster = :cluster
   AND (topic, partition) IN (SELECT * FROM {_ASKED})
 """
 
+# From here on `starts` counts the starts since this very record was first tried alone.
 _TRY = f"""
-UPDATE {{schema}}.partition_starts SET trying_offset = CAST(:offset AS bigint)
+UPDATE {{schema}}.partition_starts
+SET starts = CASE WHEN trying_offset IS DISTINCT FROM CAST(:offset AS bigint) THEN 0 ELSE starts END,
+    trying_offset = CAST(:offset AS bigint)
 WHERE consumer_group = :consumer_group AND cluster = :cluster
   AND (topic, partition) IN (SELECT * FROM {_ASKED})
 """

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
+from cryptography.fernet import InvalidToken
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, text
 
@@ -181,16 +182,22 @@ class Quarantine:
             if record is not None and record.value is not None:
                 yield row.id, record.value
 
-    def next_asked(self, connection: Connection, topics: Iterable[str]) -> tuple[int, Record] | None:
-        """Lock one record of these topics that is to be replayed, for the transaction that processes it."""
-        row = connection.execute(text(_NEXT_ASKED.format(schema=self._schema)), {"topics": list(topics)}).one_or_none()
-        if row is None:
-            return None
-        record = self._opened(row)
-        if record is None:
-            self.back(connection, row.id, reason="its content cannot be opened with the configured quarantine key")
-            return None
-        return row.id, record
+    def pick(self, connection: Connection, topics: Iterable[str]) -> tuple[int, Record | None] | None:
+        """Take up one record of these topics that is to be replayed: it is held again until `replayed`.
+
+        So a record that kills the process is not picked again by itself. None for a content that cannot be opened.
+        """
+        row = connection.execute(text(_PICK.format(schema=self._schema)), {"topics": list(topics)}).one_or_none()
+        return None if row is None else (row.id, self._opened(row))
+
+    def lock_held(self, connection: Connection, held_id: int) -> bool:
+        """Lock a record for the transaction that processes it; False when it is not held any more."""
+        asked = text(_LOCK_HELD.format(schema=self._schema))
+        return connection.execute(asked, {"id": held_id}).one_or_none() is not None
+
+    def ask_again(self, connection: Connection, held_id: int) -> None:
+        """Leave a record that was picked to the next process."""
+        connection.execute(text(_ASK_AGAIN.format(schema=self._schema)), {"id": held_id})
 
     def replayed(self, connection: Connection, held_id: int) -> None:
         """Note that the record was processed, in the transaction that did it."""
@@ -212,7 +219,7 @@ class Quarantine:
             return None
         try:
             content = self._cipher.decrypt(row.sealed)
-        except Exception:  # noqa: BLE001 - whichever cipher it is: a key that does not fit is an answer here
+        except InvalidToken:  # sealed under another key
             return None
         return _unpacked(content, row)
 
@@ -301,17 +308,27 @@ _REPLAYED = "UPDATE {schema}.quarantine SET state = 'REPLAYED', resolved_at = cl
 
 _BACK = """
 UPDATE {schema}.quarantine
-SET state = 'HELD', reason = :reason, attempts = attempts + 1, resolved_at = NULL, resolved_by = NULL
+SET state = 'HELD', reason = :reason, resolved_at = NULL, resolved_by = NULL
 WHERE id = :id
 """
 
-_NEXT_ASKED = """
-SELECT id, topic, partition, record_offset, sealed FROM {schema}.quarantine
-WHERE state = 'ASKED' AND topic = ANY(CAST(:topics AS text[])) ORDER BY id LIMIT 1
-FOR UPDATE SKIP LOCKED
+_PICK = """
+UPDATE {schema}.quarantine
+SET state = 'HELD', attempts = attempts + 1, reason = 'the process ended while the record was being replayed'
+WHERE id = (
+  SELECT id FROM {schema}.quarantine WHERE state = 'ASKED' AND topic = ANY(CAST(:topics AS text[]))
+  ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+RETURNING id, topic, partition, record_offset, sealed
 """
 
+_LOCK_HELD = "SELECT 1 FROM {schema}.quarantine WHERE id = :id AND state = 'HELD' FOR UPDATE"
+
+_ASK_AGAIN = "UPDATE {schema}.quarantine SET state = 'ASKED' WHERE id = :id AND state = 'HELD'"
+
+# Those never tried: `resolved_by` stays with a record whose replay did not come to an end.
 _UNKNOWN_SCHEMA = """
 SELECT id, topic, partition, record_offset, sealed FROM {schema}.quarantine
-WHERE state = 'HELD' AND class = 'UNKNOWN_SCHEMA' AND topic = ANY(CAST(:topics AS text[])) ORDER BY id LIMIT 100
+WHERE state = 'HELD' AND class = 'UNKNOWN_SCHEMA' AND resolved_by IS NULL
+  AND topic = ANY(CAST(:topics AS text[])) ORDER BY id LIMIT 100
 """

@@ -82,7 +82,7 @@ def classify(fault: BaseException) -> FaultClass:
 class RetryPolicy:
     """How often and after what waits a transaction is tried again. Waits are jittered, in seconds."""
 
-    contention_attempts: int = 5  # with waits of 20 ms doubling, and a lock timeout each: 10 s at most
+    contention_attempts: int = 3  # a lock timeout of 2 s each, and the search for the record in the way: 10 s at most
     first_wait_s: float = 0.02
     max_wait_s: float = 2.0
     reconnect_max_wait_s: float = 5.0  # work must go on within 30 s of the server's return

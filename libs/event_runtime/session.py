@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
@@ -81,6 +81,7 @@ class Session:
                     self._policy.max_records, timeout_s=self._patience_s(), linger_s=self._policy.linger_ms / 1_000
                 )
                 self._tell(records)
+                self._note_orderly(self._consumer.take_given_up())
                 if records:
                     failpoint("after_poll")
                     self._work(records)
@@ -88,7 +89,7 @@ class Session:
                 elif time.monotonic() > self._busy_at_s + _IDLE_AFTER_S:
                     self._go_to_ends()
                 if self._replays.due():
-                    self._runner.retried(self._replays.run)
+                    self._replays.run(self._runner.retried)
             except BatchAbandoned as abandoned:
                 _log.info("batch_abandoned", reason=str(abandoned))
                 # what is not done is read again from the position in the database
@@ -96,7 +97,7 @@ class Session:
             finally:
                 self._in_work = frozenset()
             self._consumer.release()
-        self._finish()
+        self._note_orderly(self._consumer.placed)
 
     def stand_still(self) -> None:
         """Keep the membership and do nothing until asked to stop."""
@@ -198,6 +199,7 @@ class Session:
         """Wait and serve the group. Raises BatchAbandoned when the batch in work cannot be finished any more."""
         if seconds < _PAUSE_ABOVE_S:
             self._stop.wait(seconds)
+            self._consumer.keep_alive(0.0)
         else:
             self._consumer.hold()
             until_s = time.monotonic() + seconds
@@ -234,13 +236,12 @@ class Session:
             self._at.metrics.oldest_lag_seconds.labels(topic).set(age_s)
             self._at.metrics.lag_records.labels(topic).set(lag.get(topic, 0))
 
-    def _finish(self) -> None:
+    def _note_orderly(self, given_up: Collection[Partition]) -> None:
         """Note that this was no crash; with the database away it will look like one, which costs nothing but speed."""
-        placed = list(self._consumer.placed)
-        if not placed:
+        if not given_up:
             return
         try:
             with self._at.engine.connect() as connection, connection.begin():
-                self._at.positions.finish(connection, self._consumer.cluster(), placed)
+                self._at.positions.finish(connection, self._consumer.cluster(), given_up)
         except SQLAlchemyError as fault:
             _log.warning("orderly_end_not_noted", exc_info=fault)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from event_runtime.positions import Start
 from event_runtime.records import Partition, Record
 
-# A partition taken up this often at one and the same position is suspected.
+# A partition taken up this often at one and the same position is suspected, and a record is condemned that was tried
+# alone before this many starts: one death may have any cause, and would cost an innocent record.
 SUSPICIOUS_STARTS = 3
 
 
@@ -21,7 +22,7 @@ class Suspects:
         """Judge a partition by how it was taken up."""
         self.watched.pop(partition, None)
         self.condemned.pop(partition, None)
-        if start.trying is not None:
+        if start.trying is not None and start.starts >= SUSPICIOUS_STARTS:
             self.condemned[partition] = (start.trying, start.starts)
         if start.trying is not None or start.starts >= SUSPICIOUS_STARTS:
             self.watched[partition] = self.window

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 import customer_events as wire
-from rig.merge_world import PARTITIONS, MergeWorld, merge
+from rig.merge_world import PARTITIONS, REST_LIMIT_S, MergeWorld, merge
 from rig.processes import eventually
 
 CRASHED = -signal.SIGKILL
@@ -131,3 +131,29 @@ def _waits_for_a_lock(world: MergeWorld) -> bool:
     return bool(
         world.sql("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
     )
+
+
+def test_a_command_in_hand_at_a_kill_is_not_blamed_for_earlier_ones(world: MergeWorld):
+    world.customers("a", "b")
+    # the group must notice deaths soon: four of them are waited for
+    soon = {
+        "KAFKA__GROUP_PROTOCOL": "classic",
+        "KAFKA__SESSION_TIMEOUT_MS": "2000",
+        "KAFKA__HEARTBEAT_INTERVAL_MS": "500",
+    }
+    least = "SELECT min(starts) AS n FROM merge.partition_starts"
+    for deaths in range(4):
+        worker = world.worker("--no-relay", **soon)
+        eventually(lambda wanted=deaths + 1: (world.sql(least)[0].n or 0) >= wanted, REST_LIMIT_S)
+        if deaths < 3:
+            worker.kill()
+    with world.engine.connect().execution_options(isolation_level="READ COMMITTED") as shop, shop.begin():
+        shop.exec_driver_sql("SELECT FROM store.customers WHERE customer_id = 'b' FOR UPDATE")
+        world.produce(merge("c1", "a", "b"))
+        eventually(
+            lambda: world.sql("SELECT FROM merge.partition_starts WHERE trying_offset IS NOT NULL"), REST_LIMIT_S
+        )
+        worker.kill()
+    world.worker(**soon)
+    assert isinstance(world.terminal("c1"), wire.MergeCompleted)
+    assert world.sql("SELECT FROM merge.quarantine") == []

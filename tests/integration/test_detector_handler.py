@@ -6,49 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import sqlalchemy
 
 import customer_events as wire
 from customer_identity.matching.index import duplicates_code
-from dedupe_detector.adapters.files import shipped_model
-from dedupe_detector.application.detect_duplicates import DetectDuplicates
-from dedupe_detector.application.find_candidates import FindCandidates
-from event_runtime.database import create_engine
-from event_runtime.publisher import Publisher
-from event_runtime.records import Received, Record
-from rig.detector_world import CODEC, PACKAGES, TENANT, created, erased, person, updated
+from rig.bare_detector import Detector, received
+from rig.detector_world import PACKAGES, TENANT, created, erased, person, updated
 from rig.fixtures import Migrated
-
-
-class Detector:
-    """A detector between two commits: what the pipeline does with a batch, without the pipeline."""
-
-    def __init__(self, url: str) -> None:
-        self.engine = create_engine(url, application_name="test", pool_size=5)
-        publisher = Publisher(CODEC, wire.CATALOGUE, "/test")
-        self._handler = DetectDuplicates(FindCandidates(shipped_model(), publisher))
-        self.told: list[Any] = []
-
-    def receive(self, *events: Any) -> list[Any]:
-        """Handle one batch; returns (and remembers) what it tells of."""
-        received = [_received(event, offset) for offset, event in enumerate(events)]
-        self.prepare(received)
-        return self.handle(received)
-
-    def prepare(self, received: list[Received]) -> None:
-        with self.engine.begin() as connection:
-            self._handler.prepare(connection, received)
-
-    def handle(self, received: list[Received]) -> list[Any]:
-        with self.engine.begin() as connection:
-            drafts = self._handler.handle(connection, received)
-        events = [CODEC.decode(draft.body) for draft in drafts]
-        self.told += events
-        return events
-
-    def sql(self, statement: str, **values: Any) -> list[Any]:
-        with self.engine.connect() as connection:
-            return list(connection.execute(sqlalchemy.text(statement), values))
 
 
 @pytest.fixture
@@ -56,11 +19,6 @@ def detector(migrated: Migrated) -> Iterator[Detector]:
     one = Detector(migrated(*PACKAGES))
     yield one
     one.engine.dispose()
-
-
-def _received(event: Any, offset: int) -> Received:
-    record = Record(topic="t", partition=0, offset=offset, key=None, value=b"", headers={}, timestamp_ms=0)
-    return Received(record=record, event=event, event_id=str(offset), digest=b"")
 
 
 def _pairs(events: list[Any]) -> list[tuple[str, str]]:
@@ -213,8 +171,8 @@ def test_a_pair_that_two_workers_match_at_once_is_told_of_by_one(migrated: Migra
     url = migrated(*PACKAGES)
     one, other = Detector(url), Detector(url)
     people = range(40)
-    left = [_received(created(f"A{n}", **person(n)), n) for n in people]
-    right = [_received(created(f"B{n}", **person(n)), n) for n in people]
+    left = [received(created(f"A{n}", **person(n)), n) for n in people]
+    right = [received(created(f"B{n}", **person(n)), n) for n in people]
     one.prepare(left)
     other.prepare(right)
     with ThreadPoolExecutor(2) as pool:
@@ -226,7 +184,7 @@ def test_a_pair_that_two_workers_match_at_once_is_told_of_by_one(migrated: Migra
 
 
 def test_a_batch_handled_again_after_a_crash_tells_of_everything_once(detector: Detector) -> None:
-    batch = [_received(created(f"{side}{n}", **person(n)), n) for n in range(10) for side in "AB"]
+    batch = [received(created(f"{side}{n}", **person(n)), n) for n in range(10) for side in "AB"]
     detector.prepare(batch)
     detector.prepare(batch)
     assert _pairs(detector.handle(batch)) == sorted((f"A{n}", f"B{n}") for n in range(10))

@@ -45,7 +45,7 @@ def test_a_record_is_held_once_and_told_of_once(runtime: Runtime):
     assert runtime.scalar("SELECT count(*) FROM {s}.quarantine") == 2
 
 
-@pytest.mark.parametrize("key", [KEY, None])
+@pytest.mark.parametrize("key", [KEY, None], ids=["sealed", "not kept"])
 def test_what_it_holds_is_sealed_or_not_there(runtime: Runtime, key: bytes | None):
     quarantine = announcing(runtime, key=key)
     put(runtime, quarantine, record(1))
@@ -60,7 +60,7 @@ def test_what_is_asked_for_comes_back_as_it_was(runtime: Runtime):
     with runtime.engine.begin() as connection:
         for held in quarantine.list(connection, state="HELD"):
             quarantine.ask_replay(connection, held.id, by="ann")
-        found = quarantine.next_asked(connection, ["merge-command"])
+        found = quarantine.pick(connection, ["merge-command"])
     assert found is not None
     assert found[1] == record(7)
 
@@ -71,14 +71,13 @@ def test_without_its_content_a_record_cannot_be_replayed_and_says_why(runtime: R
         Quarantine("rt").ask_replay(connection, 1, by="ann")
 
 
-def test_with_another_key_a_record_is_held_on_and_says_why(runtime: Runtime):
+def test_with_another_key_a_picked_record_has_no_content_and_is_held_on(runtime: Runtime):
     put(runtime, announcing(runtime), record(1))
     with runtime.engine.begin() as connection:
         Quarantine("rt").ask_replay(connection, 1, by="ann")
-        assert announcing(runtime, key=Fernet.generate_key()).next_asked(connection, ["merge-command"]) is None
+        assert announcing(runtime, key=Fernet.generate_key()).pick(connection, ["merge-command"]) == (1, None)
         held = Quarantine("rt").show(connection, 1)
     assert (held.state, held.attempts) == ("HELD", 2)
-    assert "key" in held.reason
 
 
 @pytest.mark.parametrize("again", ["discard", "ask_replay"])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import customer_events as wire
 from rig.invariants import CODEC
-from rig.merge_world import MergeWorld, merge
+from rig.merge_world import TENANT, MergeWorld, merge
 from rig.processes import eventually
 
 QUICK = {"LOOP__SCHEDULE_S": "0.2"}
@@ -185,3 +185,22 @@ def _remove(command_id: str, **what: str) -> wire.RemoveMerge:
         reason="not wanted",
         **what,
     )
+
+
+def test_a_locked_customer_keeps_the_others_of_its_batch_waiting_for_seconds_only(world: MergeWorld):
+    pairs = range(60)
+    world.sql(
+        "INSERT INTO store.customers (tenant_id, customer_id, full_name)"
+        " SELECT :tenant, side || n, 'Name' FROM generate_series(0, 59) AS n, unnest(ARRAY['w', 'l']) AS side",
+        tenant=TENANT,
+    )
+    ended = "SELECT count(*) AS n FROM merge.inbox WHERE outcome_id IS NOT NULL"
+    with world.engine.connect().execution_options(isolation_level="READ COMMITTED") as shop, shop.begin():
+        shop.exec_driver_sql("SELECT FROM store.customers WHERE customer_id = 'l30' FOR UPDATE")
+        world.produce(*(merge(f"c{n}", f"w{n}", f"l{n}") for n in pairs), partition=0)
+        world.worker()
+        # work goes on within 30 s whatever happens; the rest is the worker's own start
+        eventually(lambda: world.sql(ended)[0].n == len(pairs) - 1, 45)
+        deferred = world.sql("SELECT command_id, waiting_for FROM merge.requests")
+        assert [tuple(row) for row in deferred] == [("c30", ["LOCK_BUSY"])]
+    assert isinstance(world.terminal("c30"), wire.MergeCompleted)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from cryptography.fernet import Fernet
 from sqlalchemy import Connection
 
 import customer_events
@@ -34,7 +35,9 @@ def main() -> None:
         topics={name: prefix + name for name in customer_events.TOPICS},
     )
     handlers = {"merge-command": Converter(runtime, _obey)}
-    runtime.pipeline(bootstrap, handlers, group=group, kafka=kafka).run(stop)
+    key = os.environ.get("QUARANTINE_KEY")
+    cipher = Fernet(key) if key else None
+    runtime.pipeline(bootstrap, handlers, group=group, kafka=kafka, cipher=cipher).run(stop)
 
 
 def _obey(_connection: Connection, received: Sequence[Received]) -> None:

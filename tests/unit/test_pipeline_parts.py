@@ -116,6 +116,13 @@ def test_only_the_record_that_was_tried_alone_is_condemned():
     assert suspects.condemns(record(12)) is None
 
 
+def test_one_death_while_a_record_was_tried_alone_condemns_nothing():
+    suspects, partition = Suspects(window=5), Partition("t", 0)
+    suspects.note(partition, start(2, trying=12))
+    assert suspects.condemns(record(12)) is None
+    assert partition in suspects.watched
+
+
 def test_an_understood_record_has_its_event_and_a_digest_of_its_content():
     first, second = (understood(record(n, CODEC.encode(command(1))), CODEC) for n in range(2))
     assert first.received is not None

@@ -47,7 +47,7 @@ def flow(sizes: Mapping[int, int]) -> Markup:
         left, right = left + height_left + _GAP, right + height_right + _GAP
     title = f"{records:,} records became {people:,} customers"
     head = (
-        f'<text class="end big" x="{_LEFT - 14}" y="20">{records:,} records</text>'
+        f'<text class="big" x="4" y="20">{records:,} records</text>'
         f'<text class="big" x="{_RIGHT + _BAR_WIDTH + 14}" y="20">{people:,} customers</text>'
     )
     # Every part is built here from numbers and fixed words.

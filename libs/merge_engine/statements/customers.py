@@ -7,12 +7,15 @@ from merge_engine.plan_file import Plan
 from merge_engine.statements.names import Names, identifier
 
 BOUNDS = """
-SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '10s', true),
-  set_config('idle_in_transaction_session_timeout', '10s', true),
-  set_config('plan_cache_mode', 'force_generic_plan', true),
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true),
+  CASE current_setting('lock_timeout') WHEN '0' THEN set_config('lock_timeout', '2s', true) END,
+  CASE current_setting('statement_timeout') WHEN '0' THEN set_config('statement_timeout', '10s', true) END,
+  CASE current_setting('idle_in_transaction_session_timeout')
+    WHEN '0' THEN set_config('idle_in_transaction_session_timeout', '10s', true) END,
   CASE WHEN current_setting('server_version_num')::int >= 170000
        THEN set_config('transaction_timeout', '10s', true) END"""
 """SET LOCAL for a transaction that merges: nobody waits longer for us than this, nor we for anybody.
+Limits that the caller has set stay.
 
 Statements take lists by unnest, whose plans do not depend on the lists: planning them again for each is wasted."""
 

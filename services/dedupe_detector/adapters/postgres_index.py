@@ -19,6 +19,14 @@ _ENTRIES_BY_ID = text("""
     JOIN detector.records r USING (tenant_id, customer_id)
     WHERE r.comparable IS NOT NULL ORDER BY r.number
 """)
+# In the order in which `record_tables` locks them to store new versions: the two wait for each other, without a deadlock.
+_HOLD = text("""
+    SELECT r.number, r.tenant_id, r.customer_id, r.version, r.source, r.comparable
+    FROM detector.records r
+    JOIN unnest(CAST(:tenants AS text[]), CAST(:ids AS text[])) AS wanted (tenant_id, customer_id)
+        USING (tenant_id, customer_id)
+    WHERE r.comparable IS NOT NULL ORDER BY r.tenant_id, r.customer_id FOR SHARE OF r
+""")
 _COUNTS = text("SELECT code, held FROM detector.counters WHERE code = ANY(CAST(:codes AS bigint[])) AND held > 0")
 _CONTESTED = text("SELECT code FROM detector.contested WHERE code = ANY(CAST(:codes AS bigint[]))")
 _CONTEST = text("""
@@ -70,6 +78,19 @@ class PostgresIndex:
             _ENTRIES_BY_ID, {"tenants": [tenant for tenant, _ in wanted], "ids": [one for _, one in wanted]}
         )
         return [entry_of(*row) for row in rows]
+
+    def hold(self, customers: Iterable[tuple[str, str]]) -> Mapping[int, Entry]:
+        """The records of (tenant, customer id)s by number, as nobody else changes them before this transaction ends.
+
+        They are the newest committed ones, whatever was read before; unknown and erased ones are left out.
+        """
+        wanted = sorted(set(customers))
+        if not wanted:
+            return {}
+        rows = self._connection.execute(
+            _HOLD, {"tenants": [tenant for tenant, _ in wanted], "ids": [one for _, one in wanted]}
+        )
+        return {row.number: entry_of(*row) for row in rows}
 
     def counts(self, codes: Iterable[int]) -> Mapping[int, int]:
         """See Index."""

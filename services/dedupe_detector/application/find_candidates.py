@@ -1,6 +1,7 @@
 """Look records up, score what is found, and tell of the pairs that are news."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, text
@@ -16,7 +17,7 @@ from customer_events import (
 )
 from customer_identity.matching import grades
 from customer_identity.matching.evidence import blocks, candidate_id, evidence_digest, evidence_of
-from customer_identity.matching.index import duplicates_code
+from customer_identity.matching.index import Entry, duplicates_code
 from customer_identity.matching.matcher import Matcher, Matches
 from customer_identity.matching.model import Model
 from dedupe_detector.adapters import identity_tables, pair_tables
@@ -46,13 +47,15 @@ class FindCandidates:
         numbers = {(entry.tenant_id, entry.customer_id): entry.number for entry in batch}
         standing = pair_tables.open_pairs_of(connection, list(numbers))
         also = self._also(index, standing, numbers)
-        matches = Matcher(self._model, index).match(batch, only_earlier=False, also=also)
-        changes = self._record(connection, matches, set(standing))
+        matcher = Matcher(self._model, index)
+        looked_up = _scored(matcher.match(batch, only_earlier=False, also=also), set(standing))
+        scored = _as_held(index, matcher, looked_up, set(standing))
+        changes = self._record(connection, scored)
         self._count(index, changes)
         found = [change for change in changes if change.state == pair_tables.OPEN]
         gone = [change for change in changes if change.state == pair_tables.WITHDRAWN]
         return [
-            *self._tell(connection, matches, [c for c in found if c.grade != c.previous_grade]),
+            *self._tell(connection, scored, [c for c in found if c.grade != c.previous_grade]),
             *self.withdraw(connection, [c for c in gone if c.previous_grade], WithdrawalReason.EVIDENCE_CHANGED),
         ]
 
@@ -87,28 +90,23 @@ class FindCandidates:
                 out.append((a, b) if (key.tenant_id, key.a) in numbers else (b, a))
         return out
 
-    def _record(self, connection: Connection, matches: Matches, standing: set[PairKey]) -> list[PairChange]:
-        customers = sorted({(e.tenant_id, e.customer_id) for e in (*matches.left, *matches.right)})
+    def _record(self, connection: Connection, scored: Mapping[PairKey, "_Scored"]) -> list[PairChange]:
+        customers = sorted({(e.tenant_id, e.customer_id) for one in scored.values() for e in one.sides})
         roots = identity_tables.roots(connection, customers)
-        scored: list[ScoredPair] = []
-        for row, (a, b) in enumerate(zip(matches.left, matches.right, strict=True)):
-            key = pair_key(a.tenant_id, a.customer_id, b.customer_id)
-            grade = int(matches.grade[row])
-            if grade == grades.Grade.NONE and key not in standing:
-                continue
-            one = roots.get((a.tenant_id, a.customer_id), a.customer_id)
-            other = roots.get((b.tenant_id, b.customer_id), b.customer_id)
-            state = pair_tables.MERGED if one == other else pair_tables.OPEN if grade else pair_tables.WITHDRAWN
-            scored.append(
+        pairs: list[ScoredPair] = []
+        for key, one in scored.items():
+            root, other = (roots.get((key.tenant_id, end), end) for end in (key.a, key.b))
+            state = pair_tables.MERGED if root == other else pair_tables.OPEN if one.grade else pair_tables.WITHDRAWN
+            pairs.append(
                 ScoredPair(
                     key=key,
                     state=state,
-                    grade=grade,
-                    score=float(matches.score[row]),
-                    evidence=evidence_digest(matches, row, self._model.version),
+                    grade=one.grade,
+                    score=float(one.matches.score[one.row]),
+                    evidence=evidence_digest(one.matches, one.row, self._model.version),
                 )
             )
-        return pair_tables.record(connection, scored)
+        return pair_tables.record(connection, pairs)
 
     def _count(self, index: PostgresIndex, changes: Sequence[PairChange]) -> None:
         """The share of duplicates a base has is learned from the pairs found in it."""
@@ -119,28 +117,26 @@ class FindCandidates:
                 more[code] = more.get(code, 0) + 1
         index.add_counts(more)
 
-    def _tell(self, connection: Connection, matches: Matches, changes: Sequence[PairChange]) -> list[Draft]:
+    def _tell(
+        self, connection: Connection, scored: Mapping[PairKey, "_Scored"], changes: Sequence[PairChange]
+    ) -> list[Draft]:
         if not changes:
             return []
-        rows = {
-            pair_key(a.tenant_id, a.customer_id, b.customer_id): row
-            for row, (a, b) in enumerate(zip(matches.left, matches.right, strict=True))
-        }
-        groups = self._members(connection, changes)
+        groups = self._members(connection, scored, changes)
         asserted = pair_tables.asserted_among(
             connection,
             [(c.key.tenant_id, [m.customer_id for m in group]) for c, group in zip(changes, groups, strict=True)],
         )
         at = _now(connection)
         return [
-            self._publisher.draft(
-                self._event(matches, rows[change.key], change, group, asserted=position in asserted, at=at)
-            )
+            self._publisher.draft(self._event(scored[change.key], change, group, asserted=position in asserted, at=at))
             for position, (change, group) in enumerate(zip(changes, groups, strict=True))
         ]
 
-    def _members(self, connection: Connection, changes: Sequence[PairChange]) -> list[tuple[Member, ...]]:
-        """For each pair all members of both identities, with the versions the detector has seen."""
+    def _members(
+        self, connection: Connection, scored: Mapping[PairKey, "_Scored"], changes: Sequence[PairChange]
+    ) -> list[tuple[Member, ...]]:
+        """For each pair all members of both identities: the pair in the versions compared, others as they are held."""
         customers = sorted({(c.key.tenant_id, one) for c in changes for one in (c.key.a, c.key.b)})
         roots = identity_tables.roots(connection, customers)
         canonical = sorted({(tenant, roots.get((tenant, one), one)) for tenant, one in customers})
@@ -153,20 +149,25 @@ class FindCandidates:
             ids = {
                 one for end in (change.key.a, change.key.b) for one in identities[tenant, roots.get((tenant, end), end)]
             }
-            ids |= {change.key.a, change.key.b}
-            out.append(tuple(Member(customer_id=one, version=versions.get((tenant, one), 0)) for one in sorted(ids)))
+            compared = {entry.customer_id: entry.version for entry in scored[change.key].sides}
+            out.append(
+                tuple(
+                    Member(customer_id=one, version=compared.get(one, versions.get((tenant, one), 0)))
+                    for one in sorted(ids | compared.keys())
+                )
+            )
         return out
 
     def _event(
         self,
-        matches: Matches,
-        row: int,
+        scored: "_Scored",
         change: PairChange,
         members: tuple[Member, ...],
         *,
         asserted: bool,
         at: datetime,
     ) -> MergeCandidateFound:
+        matches, row = scored.matches, scored.row
         blocked = [*blocks(matches, row), *((_NOT_DUPLICATE_BLOCK,) if asserted else ())]
         return MergeCandidateFound(
             tenant_id=change.key.tenant_id,
@@ -182,6 +183,64 @@ class FindCandidates:
             blocked_because=tuple(blocked),
             detected_at=at,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scored:
+    """One pair that the matcher scored: a row of its answer."""
+
+    matches: Matches
+    row: int
+
+    @property
+    def sides(self) -> tuple[Entry, Entry]:
+        """The two records as they were compared."""
+        return self.matches.left[self.row], self.matches.right[self.row]
+
+    @property
+    def grade(self) -> int:
+        """0: the pair does not hold."""
+        return int(self.matches.grade[self.row])
+
+
+def _scored(matches: Matches, standing: set[PairKey]) -> dict[PairKey, _Scored]:
+    """What is worth recording: pairs that hold, and those that were told of whether they hold or not."""
+    out: dict[PairKey, _Scored] = {}
+    for row, (a, b) in enumerate(zip(matches.left, matches.right, strict=True)):
+        key = pair_key(a.tenant_id, a.customer_id, b.customer_id)
+        one = _Scored(matches=matches, row=row)
+        if one.grade != grades.Grade.NONE or key in standing:
+            out[key] = one
+    return out
+
+
+def _as_held(
+    index: PostgresIndex, matcher: Matcher, looked_up: Mapping[PairKey, _Scored], standing: set[PairKey]
+) -> dict[PairKey, _Scored]:
+    """The pairs of records that are held until the commit; where one had changed since the look-up, scored again.
+
+    So no pair is told of from a record that is no more: who stores a newer version, or an erasure, either did so before
+    this, or waits for the commit and then finds the pair standing. Pairs of erased records are left to the erasure.
+    To drop changed pairs, too, would not do: blocking need not find from the new version what it found from here.
+    """
+    held = index.hold((e.tenant_id, e.customer_id) for one in looked_up.values() for e in one.sides)
+    fresh: dict[PairKey, _Scored] = {}
+    changed: dict[PairKey, tuple[Entry, Entry]] = {}
+    for key, one in looked_up.items():
+        a, b = (held.get(entry.number) for entry in one.sides)
+        if a is None or b is None:
+            continue
+        if (a.version, b.version) == tuple(entry.version for entry in one.sides):
+            fresh[key] = one
+        else:
+            changed[key] = (a, b)
+    if not changed:
+        return fresh
+    batch = {entry.number: entry for pair in changed.values() for entry in pair}
+    # a whole look-up, since it also notices which identifiers of the new version other people share
+    also = [(a.number, b.number) for a, b in changed.values()]
+    again = _scored(matcher.match([batch[n] for n in sorted(batch)], only_earlier=False, also=also), standing)
+    return fresh | {key: again[key] for key in changed if key in again}
 
 
 def _now(connection: Connection) -> datetime:
