@@ -37,9 +37,9 @@ test: $(VENV)/.dev ## every check that must be green to land, on real PostgreSQL
 	@$(BIN)/python tests/rig/run.py $(ARGS)
 
 chaos: $(VENV)/.dev ## the long fault run
-	@$(BIN)/python -m pytest tests/chaos -m chaos $(ARGS)
+	@$(BIN)/python -m pytest tests -m chaos $(ARGS)
 
-bench: $(VENV)/.dev ## the tables of docs/performance.md, measured here
+bench: $(VENV)/.dev ## figures, each beside its reference, measured here (docs/performance.md)
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/.dev ## the generated pages and contracts

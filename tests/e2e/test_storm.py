@@ -40,8 +40,15 @@ BLOWS: tuple[tuple[str, ...], ...] = (
 Record = tuple[bytes, dict[str, str]]
 
 
-@pytest.fixture
-def world(migrated: Callable[..., str], kafka: str, topic_prefix: str, spawn: Any, tmp_path: Path) -> Iterator[Any]:
+@pytest.fixture(params=[20261122, *(pytest.param(seed, marks=pytest.mark.chaos) for seed in range(1, 11))])
+def world(  # noqa: PLR0917 - pytest hands fixtures by name
+    request: pytest.FixtureRequest,
+    migrated: Callable[..., str],
+    kafka: str,
+    topic_prefix: str,
+    spawn: Any,
+    tmp_path: Path,
+) -> Iterator[Any]:
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\nname: trusting\nautomatic_approval: {trusted_sources: [web]}\n")
     made = StormWorld(
@@ -50,7 +57,7 @@ def world(migrated: Callable[..., str], kafka: str, topic_prefix: str, spawn: An
         prefix=topic_prefix,
         spawn=spawn,
         desk_policy=str(policy),
-        draw=random.Random(20261122),  # noqa: S311 - the same storm at each run
+        draw=random.Random(request.param),  # noqa: S311 - the same storm at each run
     )
     yield made
     made.close()

@@ -19,7 +19,7 @@ _ENTRIES_BY_ID = text("""
     JOIN detector.records r USING (tenant_id, customer_id)
     WHERE r.comparable IS NOT NULL ORDER BY r.number
 """)
-# In the order in which `record_tables` locks them to store new versions: the two wait for each other, without a deadlock.
+# In the order in which `record_tables` locks them to store new versions, so that the two wait and do not deadlock.
 _HOLD = text("""
     SELECT r.number, r.tenant_id, r.customer_id, r.version, r.source, r.comparable
     FROM detector.records r
