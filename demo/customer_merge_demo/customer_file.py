@@ -28,7 +28,7 @@ def read_customers(path: Path) -> CustomerSet:
         BadCustomerFile: the file is absent, unreadable, or any row of it cannot be used.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             return _read(path.name, file)
     except CsvProblem as problem:
         raise BadCustomerFile(f"{path}: {problem}") from None

@@ -1,6 +1,7 @@
 """Customers from CSV text: pure parsing of lines; opening files stays with the caller."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -13,6 +14,7 @@ INPUT_COLUMNS: Final = (
     "email_verified", "phone_verified",
 )  # fmt: skip
 _NOT_TEXTS: Final = frozenset({"customer_id", "source", "email_verified", "phone_verified"})
+_ESCAPED_BYTE: Final = re.compile("[\udc80-\udcff]")  # how surrogateescape shows a byte that is no UTF-8
 _TRUE: Final = frozenset({"true", "t", "yes", "y", "1"})
 MAX_ID_LENGTH: Final = 200
 MAX_VALUE_LENGTH: Final = 10_000
@@ -22,11 +24,26 @@ class CsvProblem(IdentityFault):
     """The customer file cannot be used; the message says where and what to do, and quotes no value."""
 
 
+def utf8_lines(lines: Iterable[str]) -> Iterator[str]:
+    """The same lines, checked one by one; to be opened with `errors="surrogateescape"`.
+
+    A strict decoder works on blocks of the file, so its error comes long before the line it is about.
+
+    Raises:
+        CsvProblem: a line is not UTF-8.
+    """
+    for number, line in enumerate(lines, start=1):
+        if not line.isascii() and _ESCAPED_BYTE.search(line):
+            raise CsvProblem(f"line {number} is not UTF-8: save the file as UTF-8 and try again")
+        yield line
+
+
 class CustomerCsv:
     """Customers of a CSV text, read lazily.
 
     Iterating yields one record a row, in order. The first line names the columns: `customer_id` and any of
     INPUT_COLUMNS; others are ignored and listed in `unknown_columns`. An empty field means that the value is absent.
+    A file opened with `errors="surrogateescape"` has its line named that is not UTF-8.
 
     Raises (on construction or while iterating):
         CsvProblem: no header, no customer_id column, an empty or repeated id, broken quotes, text that is not UTF-8.
@@ -34,10 +51,12 @@ class CustomerCsv:
 
     def __init__(self, lines: Iterable[str], *, tenant_id: str = "default") -> None:
         self._tenant_id = tenant_id
-        self._rows = csv.reader(lines, strict=True)
+        self._rows = csv.reader(utf8_lines(lines), strict=True)
         header = [name.strip().lower() for name in self._next() or []]
         if not any(header):
             raise CsvProblem("the file is empty: its first line must name the columns, customer_id among them")
+        if "customer_id" not in header and any(";" in name for name in header):
+            raise CsvProblem("the first line has semicolons; use commas")
         if "customer_id" not in header:
             raise CsvProblem("no column customer_id in the first line: add one with an id unique to each row")
         repeated = sorted({name for name in header if name in INPUT_COLUMNS and header.count(name) > 1})
@@ -77,9 +96,7 @@ class CustomerCsv:
         try:
             return next(self._rows, None)
         except UnicodeDecodeError as error:
-            raise CsvProblem(
-                f"the file is not UTF-8 (after line {self._rows.line_num}): save it as UTF-8 and try again"
-            ) from error
+            raise CsvProblem("the file is not UTF-8: save it as UTF-8 and try again") from error
         except csv.Error as error:
             raise CsvProblem(
                 f"line {self._rows.line_num} is no valid CSV (a quote that is not closed or not doubled?): {error}"

@@ -6,6 +6,7 @@ answers at once.
 """
 
 import argparse
+import getpass
 import os
 import sys
 import traceback
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from event_runtime.faults import Fault, SettingError, describe
+from event_runtime.faults import Fault, SettingError, describe, is_no_connection
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -43,6 +44,7 @@ def run_cli(
     `refusals` names further exceptions whose message is for the user, as a Fault's is; it is called only when one was
     raised.
     """
+    _replace_closed_streams()
     try:
         options = _parser(program, description, commands).parse_args(argv)
         status = options.run(options) or DONE
@@ -65,6 +67,14 @@ def run_cli(
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The option of every command that lists or reports."""
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def user_name() -> str:
+    """Who runs this program, `uid:54321` when the system has no name for the user, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the former before Python 3.13
+        return f"uid:{os.getuid()}"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -90,6 +100,13 @@ def _parser(program: str, description: str, commands: Sequence[Command]) -> argp
     return parser
 
 
+def _replace_closed_streams() -> None:
+    """Let what is written to a stream that the caller closed (`>&-`) go nowhere, as `print` does."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open to the end; pathlib costs 10 ms
+
+
 def _say(program: str, reason: str, status: int) -> int:
     print(f"{program}: {reason}", file=sys.stderr)  # noqa: T201 - this is the command line
     return status
@@ -98,6 +115,8 @@ def _say(program: str, reason: str, status: int) -> int:
 def _reason(fault: Exception, *, expected: bool) -> str:
     if expected:
         return (str(fault) if not isinstance(fault, OSError) else describe(fault)).strip().replace("\n", " ")
+    if is_no_connection(fault):
+        return describe(fault)  # whoever can mend it needs the address, and no line of ours
     # Drivers' errors are explained without what they quote; the place tells us which of our lines met them.
     frames = traceback.extract_tb(fault.__traceback__)
     ours = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])

@@ -38,5 +38,17 @@ def describe(fault: BaseException) -> str:
     return kind
 
 
+def is_no_connection(fault: BaseException) -> bool:
+    """Whether PostgreSQL or Kafka could not be reached, or let nobody in: nothing was asked of it yet."""
+    original = getattr(fault, "orig", None) or fault
+    kind, module = type(original).__name__, type(original).__module__
+    if kind == "KafkaException" and original.args and hasattr(original.args[0], "name"):
+        return original.args[0].name() in _KAFKA_UNREACHABLE
+    return kind == "OperationalError" and module.startswith("psycopg") and getattr(original, "sqlstate", None) is None
+
+
+_KAFKA_UNREACHABLE = {"_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT", "_AUTHENTICATION", "_SSL"}
+
+
 def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0]

@@ -3,14 +3,13 @@
 # ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help answers at once
 
 import argparse
-import getpass
 import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from event_runtime.command_line import Arguments, Command, add_json
+from event_runtime.command_line import Arguments, Command, add_json, user_name
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -144,7 +143,7 @@ def _show_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _resolve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", type=int, nargs="+")
-    parser.add_argument("--by", default=getpass.getuser(), help="who decides (default: %(default)s)")
+    parser.add_argument("--by", default=user_name(), help="who decides (default: %(default)s)")
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """The command line of the merge worker. What a command needs is imported when it runs, so that --help is quick."""
 
 import argparse
-import getpass
 import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from event_runtime.command_line import Arguments, Command, add_json, run_cli
+from event_runtime.command_line import Arguments, Command, add_json, run_cli, user_name
 from event_runtime.service_commands import shared_commands
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ def _unmerge_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("merge_id", metavar="MERGE_ID")
     parser.add_argument("--mode", choices=("LINEAR", "TREE"), default="LINEAR")
     parser.add_argument("--reason", default="undone on the command line")
-    parser.add_argument("--by", default=getpass.getuser(), help="who asks (default: %(default)s)")
+    parser.add_argument("--by", default=user_name(), help="who asks (default: %(default)s)")
     _wait_arguments(parser)
 
 

@@ -1,12 +1,11 @@
 """The command line of the review desk. What a command needs is imported when it runs, so that --help is quick."""
 
-import getpass
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from event_runtime.command_line import Arguments, Command, add_json, run_cli
+from event_runtime.command_line import Arguments, Command, add_json, run_cli, user_name
 from event_runtime.service_commands import shared_commands
 from review_desk.terminal import arguments
 
@@ -233,7 +232,7 @@ def _resume(options: Arguments) -> int:
 def _actor(options: Arguments) -> "Actor":
     from customer_events import Actor
 
-    return Actor(id=options.actor or getpass.getuser(), roles=tuple(options.role or ("merge",)))
+    return Actor(id=options.actor or user_name(), roles=tuple(options.role or ("merge",)))
 
 
 def _choices(options: Arguments, winner_id: str | None, reason: str) -> "Choices":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import cached_property
 
 from sqlalchemy import Connection, Engine
@@ -28,6 +29,7 @@ from review_desk.application.pause_approval import PauseApproval
 from review_desk.application.record_candidates import RecordCandidates
 from review_desk.application.report_requests import ReportRequests
 from review_desk.application.request_merges import RequestMerges
+from review_desk.application.resend_commands import ResendCommands
 from review_desk.application.show_case import ShowCase
 from review_desk.policy_file import PolicyError, load_policy
 from review_desk.settings import CONSUMED_TOPICS, PRODUCED_TOPICS, DeskSettings
@@ -117,6 +119,15 @@ class App:
         return LookAgain(tables=self.tables, decide=self.decide, policy=self.policy)
 
     @cached_property
+    def resend_commands(self) -> ResendCommands:
+        """What got no outcome goes out again."""
+        return ResendCommands(
+            tables=self.tables,
+            publisher=self.wiring.publisher,
+            after=timedelta(seconds=self.settings.resend_after_s),
+        )
+
+    @cached_property
     def show_case(self) -> ShowCase:
         """One case in full."""
         return ShowCase(tables=self.tables, merges=self.merge_engine)
@@ -139,6 +150,11 @@ class App:
         service = self.wiring.service()
         service.loop("consumer", self._pipeline)
         service.every(self.settings.look_again_s, "look again", lambda: self.look_again(self.database, self.publish))
+        service.every(
+            min(self.settings.look_again_s, self.settings.resend_after_s),
+            "resend",
+            lambda: self.resend_commands(self.database, self.publish),
+        )
         if relay:
             service.loop("relay", self.wiring.relay)
         return service

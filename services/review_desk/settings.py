@@ -23,6 +23,10 @@ class DeskSettings(ServiceSettings):
     look_again_s: Annotated[float, Field(gt=0)] = Field(
         default=300, description="seconds between two looks at undecided cases that may go through by now"
     )
+    resend_after_s: Annotated[float, Field(gt=0)] = Field(
+        default=600,
+        description="seconds after which a command without an outcome is sent again; then each time it is twice as old",
+    )
     tenant: str = Field(
         default="default", min_length=1, description="the tenant that a command of the terminal means without --tenant"
     )

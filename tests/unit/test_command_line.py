@@ -1,14 +1,23 @@
 """The command line: exit statuses, one line for whatever went wrong, never a traceback."""
 
 import argparse
+import getpass
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
+import psycopg
 import pytest
+import sqlalchemy
+from confluent_kafka import KafkaError, KafkaException
 
-from event_runtime.command_line import Arguments, Command, run_cli
+import dedupe_detector.__main__
+import merge_worker.__main__
+import review_desk.__main__
+from event_runtime.command_line import Arguments, Command, run_cli, user_name
 from event_runtime.faults import Fault, SettingError
 
 
@@ -58,6 +67,54 @@ def test_an_unforeseen_exception_is_one_line_without_its_text(capsys: pytest.Cap
     assert said.startswith("tool: ValueError [test_command_line.py:")
     assert said.count("\n") == 1
     assert "ada" not in said
+
+
+@pytest.mark.parametrize("missing", [KeyError("uid not found"), OSError("No username set in the environment")])
+@pytest.mark.parametrize("program", [merge_worker.__main__, review_desk.__main__, dedupe_detector.__main__])
+def test_a_user_whom_the_system_has_no_name_for_may_use_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], program: ModuleType, missing: Exception
+) -> None:
+    def getuser() -> str:
+        raise missing
+
+    monkeypatch.setattr(getpass, "getuser", getuser)
+    assert user_name() == f"uid:{os.getuid()}"
+    assert program.main(["quarantine", "discard", "--help"]) == 0
+    assert user_name() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (psycopg.OperationalError("Connection refused"), "no connection to PostgreSQL: Connection refused"),
+        (
+            sqlalchemy.exc.OperationalError("SELECT 1", {}, psycopg.OperationalError("Connection refused")),
+            "no connection to PostgreSQL: Connection refused",
+        ),
+        (KafkaException(KafkaError(KafkaError._TRANSPORT, "refused")), "Kafka: _TRANSPORT: refused"),
+    ],
+)
+def test_a_server_that_is_not_there_is_told_without_a_place_in_the_program(
+    fault: Exception, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(outcome=fault) == 1
+    assert capsys.readouterr().err == f"tool: {said}\n"
+
+
+def test_closed_streams_take_what_is_written_and_say_nothing(tmp_path: Path) -> None:
+    program = tmp_path / "write.py"
+    program.write_text(
+        "import sys\n"
+        "from event_runtime.command_line import Command, run_cli\n"
+        "def write(options):\n"
+        "    sys.stdout.write('result'), sys.stderr.write('remark')\n"
+        "sys.exit(run_cli('tool', '', [Command(name='write', help='', run=write)]))\n"
+    )
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        command = f'"{sys.executable}" "{program}" write {closed}'
+        ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert "Error" not in ended.stderr
 
 
 @pytest.mark.parametrize(

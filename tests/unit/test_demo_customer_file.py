@@ -70,7 +70,7 @@ def test_the_history_of_a_record_is_the_same_each_time(file: Write) -> None:
         ("customer_id,email\nC1\n", "line 2 has 1 fields, the header 2"),
         ('customer_id,email\nC1,"a@example.com\n', "a quote that is not closed"),
         ('customer_id,email\nC1,"a"b\n', "line 2 is no valid CSV"),
-        ("customer_id,email\nC1,M\xfcller\n".encode("latin-1"), "is not UTF-8"),
+        ("customer_id,email\nC1,M\xfcller\n".encode("latin-1"), "line 2 is not UTF-8"),
         ("customer_id,email\nC1,a\x00b\n", "line 2 holds a value longer than 10000 characters or a NUL"),
         ("customer_id\nC\x071\n", "line 2: a customer_id has 1 to 200 printable characters"),
         (f"customer_id\n{'C' * 201}\n", "line 2: a customer_id has 1 to 200 printable characters"),

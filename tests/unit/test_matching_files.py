@@ -66,7 +66,12 @@ def test_unknown_columns_are_ignored_with_a_warning(tmp_path: Path, capsys: pyte
         (b"name,email\nAnna,a@b.c\n", "no column customer_id"),
         (b"customer_id,email\n1,a@b.c\n2,c@d.e\n1,f@g.h\n", "line 4 repeats the customer_id of line 2"),
         (b"customer_id,email\n,a@b.c\n", "line 2 has no customer_id"),
-        (b"customer_id,email\n1,a@b.c\n2,M\xfcller\n", "not UTF-8"),
+        (b"customer_id,email\n1,a@b.c\n2,M\xfcller\n", "line 3 is not UTF-8"),
+        (
+            b"customer_id,email\n" + b"".join(b"%d,a@b.c\n" % n for n in range(5_000)) + b"x,\xff\n",
+            "line 5002 is not UTF-8",
+        ),
+        (b"customer_id;full_name;email\n1;Anna;a@b.c\n", "the first line has semicolons; use commas"),
         (b'customer_id,full_name\n1,"Anna\n2,Bob\n', "no valid CSV"),
         (b'customer_id,full_name\n1,"An"na\n', "no valid CSV"),
         (b"customer_id,full_name\n1,Lopez, Anna\n", "has 3 fields, the header 2"),
@@ -191,3 +196,11 @@ def test_help_loads_neither_numpy_nor_a_server_client() -> None:
 
 def test_a_wrong_micro_batch_is_wrong_usage(customers: Path, tmp_path: Path) -> None:
     assert main(["match", str(customers), "--output", str(tmp_path / "p.csv"), "--micro-batch", "0"]) == 2
+
+
+def test_a_table_to_evaluate_with_has_its_bad_line_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pairs, truth = tmp_path / "pairs.csv", tmp_path / "truth.csv"
+    pairs.write_bytes(b"customer_id_a,customer_id_b,score,grade\n1,2,0.9,CERTAIN\n1,\xff,0.9,CERTAIN\n")
+    truth.write_text("customer_id,entity_id\n1,x\n2,x\n")
+    assert main(["evaluate", str(pairs), "--truth", str(truth)]) == 1
+    assert f"{pairs} line 3 is not UTF-8" in capsys.readouterr().err

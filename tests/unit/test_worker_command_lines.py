@@ -1,11 +1,15 @@
+import io
 import json
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import customer_events
 from merge_worker.cli.command_lines import BadLine, parse_lines
+from merge_worker.cli.send import InputUnreadable, read_commands
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
@@ -88,3 +92,20 @@ def test_the_message_never_quotes_a_value():
 def test_deep_nesting_and_endless_lines_are_refused_like_any_other_bad_line():
     assert _bad("[" * 100_000).message == "not JSON"
     assert "longer than" in _bad('"' + "x" * 1_000_001).message
+
+
+@pytest.mark.parametrize("content", ["", "\n  \n"])
+def test_a_file_without_a_command_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str):
+    file = tmp_path / "commands.jsonl"
+    file.write_text(content)
+    with pytest.raises(InputUnreadable, match=r"commands\.jsonl is empty"):
+        read_commands(str(file), None)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(content))
+    with pytest.raises(InputUnreadable, match="standard input is empty"):
+        read_commands("-", None)
+
+
+def test_a_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputUnreadable, match="standard input is closed"):
+        read_commands("-", None)

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import IO, Final
 
+from customer_identity.customer_csv import CsvProblem, utf8_lines
 from customer_identity.evaluation import FoundPair
 from customer_identity.matching.model import Model, parse_model
 from event_runtime.faults import Fault
@@ -21,10 +22,10 @@ class FileProblem(Fault):
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[IO[str]]:
-    """A UTF-8 text file with its line ends as they are. Raises FileProblem when there is none."""
+def reading(path: Path, *, errors: str = "surrogateescape") -> Iterator[IO[str]]:
+    """A UTF-8 text file with its line ends as they are, for utf8_lines. Raises FileProblem when there is none."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
+        with path.open(encoding="utf-8-sig", errors=errors, newline="") as lines:
             yield lines
     except IsADirectoryError as error:
         raise FileProblem(f"{path} is a directory, not a file") from error
@@ -88,7 +89,7 @@ def shipped_model() -> Model:
 
 def read_model(path: Path) -> Model:
     """A model from a file. Raises FileProblem or ModelError."""
-    with reading(path) as lines:
+    with reading(path, errors="strict") as lines:
         try:
             text = lines.read()
         except UnicodeDecodeError as error:
@@ -98,7 +99,7 @@ def read_model(path: Path) -> Model:
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     with reading(path) as lines:
-        rows = csv.DictReader(lines, strict=True)
+        rows = csv.DictReader(utf8_lines(lines), strict=True)
         try:
             missing = [name for name in columns if name not in (rows.fieldnames or ())]
             if missing:
@@ -107,7 +108,7 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, s
                 if any(row[name] is None for name in columns):
                     raise FileProblem(f"{path} line {rows.line_num} has too few fields")
                 yield rows.line_num, row
-        except UnicodeDecodeError as error:
-            raise FileProblem(f"{path} is not UTF-8 (after line {rows.line_num})") from error
+        except CsvProblem as error:
+            raise FileProblem(f"{path} {error}") from error
         except csv.Error as error:
             raise FileProblem(f"{path} line {rows.line_num} is no valid CSV: {error}") from error

@@ -11,9 +11,12 @@ from uuid_utils import uuid7
 import customer_events as wire
 from event_runtime import cloudevents
 from event_runtime.bus_config import consumer_config, producer_config
-from event_runtime.codec import Codec, Undecodable
+from event_runtime.codec import Codec, Undecodable, content_digest
 from event_runtime.faults import ServerUnavailable
+from event_runtime.records import MessageKey
 from merge_worker.adapters.commands import Command
+from merge_worker.adapters.outcomes import KEY_REUSED
+from merge_worker.application import event_ids
 
 # How long a broker may take to take a record or to say where a partition ends.
 _ANSWER_LIMIT_S = 5.0
@@ -54,9 +57,13 @@ class CommandClient:
             kafka=self.kafka,
             codec=self.codec,
             topic=self.topic("merge-outcome"),
-            expected={command.key for command in commands},
+            awaited=AwaitedOutcomes((command.key, self._digest(command)) for command in commands),
             timeout_s=timeout_s,
         )
+
+    def _digest(self, command: Command) -> bytes:
+        # By way of the wire, as the worker sees it: a time is cut to microseconds there.
+        return content_digest(self.codec.decode(self.codec.encode(command.event)))
 
     def _produce(self, producer: Producer, command: Command, failed: list[KafkaError]) -> None:
         kind = wire.event_type(command.event)
@@ -87,11 +94,42 @@ class CommandClient:
                 return
 
 
+class AwaitedOutcomes:
+    """Which commands have not ended, told from the outcomes that pass by.
+
+    Two contents under one id are two commands: the worker accepts one and refuses the other under that same id. Such a
+    refusal is the end of the content it names, by its event id, and of nothing else. `missing` is what has not ended.
+    """
+
+    def __init__(self, commands: Iterable[tuple[MessageKey, bytes]]) -> None:
+        """With the key of each command and the digest of its content."""
+        self._contents: dict[MessageKey, set[bytes]] = {}
+        self._accepted: set[MessageKey] = set()
+        for key, digest in commands:
+            self._contents.setdefault(key, set()).add(digest)
+        self.missing = set(self._contents)
+
+    def ends(self, outcome: Terminal, event_id: str) -> bool:
+        """Whether this outcome is the end of one of the commands; the same one again is not."""
+        key = MessageKey(outcome.tenant_id, outcome.command_id)
+        contents = self._contents.get(key, set())
+        if isinstance(outcome, wire.MergeRejected) and any(error.rule == KEY_REUSED for error in outcome.errors):
+            refused = {one for one in contents if event_ids.conflict_id(*key, one) == event_id}
+            contents -= refused
+            news = bool(refused)
+        else:
+            news = bool(contents) and key not in self._accepted
+            self._accepted.add(key)
+        if len(contents) <= (key in self._accepted):
+            self.missing.discard(key)
+        return news
+
+
 class OutcomeReader:
     """Reads merge-outcome from where it ended when this was made."""
 
     def __init__(
-        self, *, kafka: Mapping[str, str], codec: Codec, topic: str, expected: set[tuple[str, str]], timeout_s: float
+        self, *, kafka: Mapping[str, str], codec: Codec, topic: str, awaited: AwaitedOutcomes, timeout_s: float
     ) -> None:
         """Find the ends of the topic.
 
@@ -100,12 +138,17 @@ class OutcomeReader:
         """
         self._codec = codec
         self._timeout_s = timeout_s
-        self.missing = set(expected)
+        self._awaited = awaited
         self._consumer = Consumer(consumer_config(kafka, "merge-worker-submit"))
         try:
             self._consumer.assign(_ends(self._consumer, topic))
         except KafkaException as fault:
             raise ServerUnavailable(f"Kafka does not answer: {fault.args[0].name()}") from fault
+
+    @property
+    def missing(self) -> set[MessageKey]:
+        """The commands that have not ended."""
+        return self._awaited.missing
 
     def terminal(self) -> Iterator[Terminal]:
         """Yield the terminal outcome of each command as it comes, until all have ended or the time is over.
@@ -115,9 +158,10 @@ class OutcomeReader:
         until = time.monotonic() + self._timeout_s
         while self.missing and (left := until - time.monotonic()) > 0:
             message = self._consumer.poll(min(left, 1.0))
-            outcome = None if message is None or message.error() is not None else self._decoded(message)
-            if isinstance(outcome, Terminal) and (outcome.tenant_id, outcome.command_id) in self.missing:
-                self.missing.discard((outcome.tenant_id, outcome.command_id))
+            if message is None or message.error() is not None:
+                continue
+            outcome = self._decoded(message)
+            if isinstance(outcome, Terminal) and self._awaited.ends(outcome, _event_id(message)):
                 yield outcome
 
     def close(self) -> None:
@@ -129,6 +173,11 @@ class OutcomeReader:
             return self._codec.decode(message.value() or b"")
         except Undecodable:
             return None  # not an answer to anybody; whoever consumes the topic quarantines it
+
+
+def _event_id(message: Message) -> str:
+    value = dict(message.headers() or ()).get("ce_id")
+    return value.decode(errors="replace") if isinstance(value, bytes) else ""
 
 
 def _ends(consumer: Consumer, topic: str) -> list[TopicPartition]:

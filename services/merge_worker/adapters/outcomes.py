@@ -20,6 +20,8 @@ from merge_worker.adapters.stream_events import customer_merged, customer_unmerg
 from merge_worker.application import event_ids
 from merge_worker.application.deferral import Overdue, Wait
 
+KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
@@ -102,7 +104,7 @@ class Outcomes:
     def key_reused(self, command: Command, digest: bytes, at: datetime) -> Draft:
         """Refusal of other content under a used command id; it answers nothing and leaves the stored outcome alone."""
         error = wire.RuleError(
-            rule="IDEMPOTENCY_KEY_REUSED",
+            rule=KEY_REUSED,
             side=wire.Side.SYSTEM,
             field="command_id",
             message="a command with this id and other content was accepted before",

@@ -18,6 +18,7 @@ from event_runtime.outbox import Draft, Outbox
 from event_runtime.retry import FaultClass, classify
 from merge_worker.adapters.commands import waiting_command
 from merge_worker.adapters.requests import Request, Requests
+from merge_worker.application.deferral import AFTER_COMMAND
 from merge_worker.application.handle_commands import database_refused
 from merge_worker.application.merge_customers import Attempt, MergeCustomers
 from merge_worker.application.recommend_merge import RecommendMerge
@@ -67,9 +68,12 @@ class RetryDeferred:
             if classify(fault) in _NOBODYS_COMMAND:
                 raise
             _log.info("deferred_commands_are_tried_one_by_one", exc_info=fault)
-        # One of them makes the transaction fail. The one longest due passes alone, ends, or comes later,
-        # and the next round goes on with the others.
-        return self._in_transaction(1, self._try_alone)
+        # One of them makes the transaction fail. Alone, the one longest due passes, ends, or comes later, and is out of
+        # the way of the next.
+        tried = 0
+        while tried < self.batch and self._in_transaction(1, self._try_alone):
+            tried += 1
+        return tried
 
     def _in_transaction(self, limit: int, act: Act) -> int:
         with self.engine.begin() as connection:
@@ -111,5 +115,7 @@ class RetryDeferred:
         # Locks that others hold, or an error of this program: neither is the command's outcome, and the
         # others must not wait for it.
         wait = self.put_off_locked if kind is FaultClass.CONTENTION else self.put_off
-        self.requests.save(connection, [replace(due[0], next_attempt_at=now + wait)])
+        # It no longer comes back early, or a command that was followed and has ended would bring it back at once.
+        waiting_for = tuple(one for one in due[0].waiting_for if one != AFTER_COMMAND)
+        self.requests.save(connection, [replace(due[0], next_attempt_at=now + wait, waiting_for=waiting_for)])
         return []

@@ -80,12 +80,18 @@ def send(app: App, commands: Sequence[Command], *, wait: bool, timeout_s: float)
 
 
 def read_commands(source: str, tenant_id: str | None) -> tuple[list[GoodLine], list[BadLine]]:
-    """Read commands from a file, or from standard input for `-`; complain about bad lines. Raises InputUnreadable."""
+    """Read commands from a file, or from standard input for `-`; complain about bad lines.
+
+    Raises:
+        InputUnreadable: there is no such file, it is no text, or it is empty.
+    """
     with _opened(source) as lines:
         try:
             good, bad = parse_lines(lines, tenant_id=tenant_id, now=datetime.now(UTC))
         except UnicodeDecodeError:
             raise InputUnreadable(f"{source} is not UTF-8") from None
+    if not (good or bad):
+        raise InputUnreadable(f"{'standard input' if source == '-' else source} is empty: there is no command in it")
     for line in bad[:_MOST_BAD_LINES_SHOWN]:
         say(str(line))
     if len(bad) > _MOST_BAD_LINES_SHOWN:
@@ -96,6 +102,8 @@ def read_commands(source: str, tenant_id: str | None) -> tuple[list[GoodLine], l
 @contextmanager
 def _opened(source: str) -> Iterator[TextIO]:
     if source == "-":
+        if sys.stdin is None:
+            raise InputUnreadable("standard input is closed")
         yield sys.stdin
         return
     try:

@@ -2,13 +2,17 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentCommand:
-    """A command of the desk: the customers it was made for, and the canonical ids that are busy with it."""
+    """A command of the desk: the customers it was made for, and the canonical ids that are busy with it.
+
+    `content` is its JSON: what is sent again when no outcome comes.
+    """
 
     tenant_id: str
     command_id: str
@@ -18,6 +22,15 @@ class SentCommand:
     actor: str
     takes: tuple[str, ...] = ()
     outcome: str | None = None
+    content: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resent:
+    """A command in flight that is to be sent again. `content` is its JSON."""
+
+    command_type: str
+    content: str
 
 
 class CommandTable:
@@ -42,6 +55,7 @@ class CommandTable:
                     "candidate_id": command.candidate_id,
                     "customer_ids": list(command.customer_ids),
                     "actor": command.actor,
+                    "content": command.content,
                 }
                 for command in commands
             ],
@@ -74,6 +88,22 @@ class CommandTable:
             outcome=outcome,
         )
 
+    def resend(self, connection: Connection, after: timedelta, limit: int) -> list[Resent]:
+        """Take at most `limit` commands in flight whose time to be sent again has come, and note that they are sent.
+
+        Needs no tenant's lock: nothing else changes, and rows that somebody else is ending or sending are left out.
+        """
+        rows = connection.execute(_RESEND, {"after": after, "longest": _LONGEST_SILENCE, "limit": limit})
+        return [Resent(command_type=row.command_type, content=row.content) for row in rows]
+
+    def in_flight_since(
+        self, connection: Connection, commands: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], datetime]:
+        """When those of these commands that are in flight were first sent, all by (tenant id, command id)."""
+        ordered = sorted(set(commands))
+        asked = {"tenants": [tenant for tenant, _ in ordered], "ids": [command_id for _, command_id in ordered]}
+        return {(row.tenant_id, row.command_id): row.sent_at for row in connection.execute(_SINCE, asked)}
+
     def sent(self, connection: Connection, tenant_id: str, command_id: str) -> SentCommand | None:
         """A command of the desk, ended or not."""
         row = connection.execute(_SENT, {"tenant_id": tenant_id, "command_id": command_id}).one_or_none()
@@ -95,8 +125,8 @@ _BUSY = text(
     " WHERE tenant_id = :tenant_id AND customer_id = ANY (CAST(:ids AS text[]))"
 )
 _SEND = text(
-    "INSERT INTO review.commands (tenant_id, command_id, command_type, candidate_id, customer_ids, actor)"
-    " VALUES (:tenant_id, :command_id, :command_type, :candidate_id, :customer_ids, :actor)"
+    "INSERT INTO review.commands (tenant_id, command_id, command_type, candidate_id, customer_ids, actor, content)"
+    " VALUES (:tenant_id, :command_id, :command_type, :candidate_id, :customer_ids, :actor, :content)"
 )
 _TAKE = text(
     "INSERT INTO review.in_flight (tenant_id, customer_id, command_id) VALUES (:tenant_id, :customer_id, :command_id)"
@@ -107,6 +137,21 @@ _END = text(
     " RETURNING command_type, candidate_id, customer_ids, actor"
 )
 _FREE = text("DELETE FROM review.in_flight WHERE tenant_id = :tenant_id AND command_id = :command_id")
+# A command that waits for hours or days in good order is sent ever more rarely, and one that was lost not too late.
+_LONGEST_SILENCE = timedelta(days=1)
+_RESEND = text(
+    "UPDATE review.commands SET last_sent_at = clock_timestamp() WHERE (tenant_id, command_id) IN ("
+    " SELECT tenant_id, command_id FROM review.commands WHERE outcome IS NULL AND content IS NOT NULL"
+    " AND last_sent_at + greatest(CAST(:after AS interval),"
+    " least(last_sent_at - sent_at, CAST(:longest AS interval))) <= clock_timestamp()"
+    " ORDER BY last_sent_at LIMIT :limit FOR UPDATE SKIP LOCKED)"
+    " RETURNING command_type, content"
+)
+_SINCE = text(
+    "SELECT c.tenant_id, c.command_id, c.sent_at FROM review.commands AS c"
+    " JOIN unnest(CAST(:tenants AS text[]), CAST(:ids AS text[])) AS asked (tenant_id, command_id)"
+    " USING (tenant_id, command_id) WHERE c.outcome IS NULL"
+)
 _SENT = text(
     "SELECT command_type, candidate_id, customer_ids, actor, outcome FROM review.commands"
     " WHERE tenant_id = :tenant_id AND command_id = :command_id"

@@ -116,6 +116,7 @@ class DecideByPerson:
                 candidate_id=case.candidate_id,
                 customer_ids=case.pair,
                 actor=actor.id,
+                content=command.model_dump_json(),
             )
             self._tables.commands.send(connection, [sent])
             rejected = replace(life.denied(case, f"rejected by {actor.id}"), command_id=command.command_id)

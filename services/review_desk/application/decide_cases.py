@@ -214,11 +214,19 @@ class DecideCases:
                 customer_ids=tuple(roots),
                 takes=tuple(roots),
                 actor=command.requested_by.id,
+                content=command.model_dump_json(),
             )
         )
         look.busy.update(dict.fromkeys(roots, command.command_id))
         look.drafts.append(self._publisher.draft(command))
         return life.in_flight(case, command.command_id, why)
+
+
+def awaited_command(case: Case) -> str | None:
+    """The id of the command whose outcome a case waits for: its own, or the one that keeps its identities busy."""
+    if case.state is life.CaseState.APPROVED:
+        return case.command_id
+    return next((why.removeprefix(f"{IN_FLIGHT}: ") for why in case.why if why.startswith(f"{IN_FLIGHT}: ")), None)
 
 
 def _facts(look: _Look, case: Case, roots: list[str]) -> CaseFacts:

@@ -36,6 +36,10 @@ _Notice = MergeDeferred | MergeRecommended
 MOVED_MEANWHILE = frozenset({"WINNER_PREVIOUSLY_MERGED", "LOSER_PREVIOUSLY_MERGED", "STALE_VERSION", "LOCK_BUSY"})
 
 
+# The refusal of somebody's other content under an id of the desk's. The desk's own command still runs.
+OTHER_CONTENT = "IDEMPOTENCY_KEY_REUSED"
+
+
 class FollowOutcomes:
     """A handler: an outcome that was seen, or that answers somebody else's command, changes nothing."""
 
@@ -52,7 +56,7 @@ class FollowOutcomes:
         for event in events:
             if isinstance(event, _Notice):
                 self._note(connection, event)
-            else:
+            elif not _is_about_other_content(event):
                 drafts.extend(self._end(connection, event))
         return drafts
 
@@ -86,6 +90,10 @@ class FollowOutcomes:
             return None
         found = self._tables.cases.by_candidates(connection, command.tenant_id, [command.candidate_id])
         return found.get(command.candidate_id)
+
+
+def _is_about_other_content(event: _Terminal) -> bool:
+    return isinstance(event, MergeRejected) and any(error.rule == OTHER_CONTENT for error in event.errors)
 
 
 def _after(case: Case, event: _Terminal) -> Case:

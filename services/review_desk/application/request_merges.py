@@ -134,6 +134,7 @@ class RequestMerges:
             candidate_id=None,
             customer_ids=tuple(customer_ids),
             actor=command.requested_by.id,
+            content=command.model_dump_json(),
             takes=tuple(takes),
         )
         made = DecisionMade(

@@ -31,10 +31,11 @@ def list_cases(
         graded = tuple(map(Grade, grades)) or tuple(Grade)
         found = list(_pages(app, connection, tenant_id=tenant_id, states=wanted, grades=graded, limit=limit))
         counts = app.tables.cases.counts(connection, tenant_id)
+        ages = app.show_case.ages(connection, found)
     if as_json:
-        show_json([case_json(case) for case in found])
+        show_json([case_json(case, ages.get(case.case_no)) for case in found])
         return 0
-    show_cases(found)
+    show_cases(found, ages)
     say(", ".join(f"{count} {state.value.lower()}" for state, count in counts.items() if count) or "no cases")
     return 0
 
@@ -45,7 +46,7 @@ def show(app: App, name: str, *, as_json: bool) -> int:
         shown = app.show_case(connection, find_case(app, connection, name))
     if as_json:
         show_json(
-            case_json(shown.case)
+            case_json(shown.case, shown.in_flight)
             | {
                 "roots": list(shown.roots),
                 "customers": plain(shown.customers),

@@ -1,6 +1,7 @@
 """How cases, customers and requests look on a terminal, and as JSON."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from customer_identity.merging import RuleFailure
@@ -14,8 +15,8 @@ _BAR_UNIT_BITS = 1.0
 _BAR_MOST = 20
 
 
-def case_json(case: Case) -> dict[str, Any]:
-    """A case as `list --json` gives it."""
+def case_json(case: Case, in_flight: timedelta | None = None) -> dict[str, Any]:
+    """A case as `list --json` gives it; `in_flight` is the age of the command it waits for."""
     return {
         "case": case.case_no,
         "tenant_id": case.tenant_id,
@@ -32,17 +33,30 @@ def case_json(case: Case) -> dict[str, Any]:
         "suggested_why": case.suggested_why,
         "model_version": case.model_version,
         "command_id": case.command_id,
+        "in_flight_s": None if in_flight is None else int(in_flight.total_seconds()),
         "merge_id": case.merge_id,
         "detected_at": plain(case.detected_at),
     }
 
 
-def show_cases(cases: Iterable[Case]) -> None:
-    """The list of cases."""
+def show_cases(cases: Iterable[Case], ages: Mapping[int, timedelta] | None = None) -> None:
+    """The list of cases, with the ages of the commands they wait for by the number of the case."""
+    known = ages or {}
     show_table(
         "Cases",
-        ("case", "state", "grade", "score", "customers", "why"),
-        [(case.case_no, case.state, case.grade, case.score, case.member_ids, "; ".join(case.why)) for case in cases],
+        ("case", "state", "in flight for", "grade", "score", "customers", "why"),
+        [
+            (
+                case.case_no,
+                case.state,
+                _age(known.get(case.case_no)),
+                case.grade,
+                case.score,
+                case.member_ids,
+                "; ".join(case.why),
+            )
+            for case in cases
+        ],
     )
 
 
@@ -59,6 +73,7 @@ def show_case(shown: CaseShown) -> None:
         ("detector objects", case.blocked_because),
         ("model, detected", (case.model_version, case.detected_at)),
         ("command", case.command_id),
+        ("in flight for", _age(shown.in_flight)),
         ("merge", case.merge_id),
     ]
     show_table(f"Case {case.case_no}", ("", ""), [(name, value) for name, value in facts if value])
@@ -190,6 +205,10 @@ def request_row(reported: RequestReported) -> tuple[object, ...]:
         request.merge_id,
         request.created_at,
     )
+
+
+def _age(age: timedelta | None) -> str | None:
+    return None if age is None else str(timedelta(seconds=int(age.total_seconds())))
 
 
 def _reason(why: str) -> dict[str, str]:
