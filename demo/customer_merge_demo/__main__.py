@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -96,15 +97,15 @@ def _demo(options: Arguments) -> int:
         write_customers(options.out / "input.csv", customers.customers)
     for warning in customers.warnings:
         print(f"customer-merge: {warning}", file=sys.stderr)
-    facts, kept = tell(
-        Options(
-            customers=customers,
-            out=options.out,
-            kafka=options.kafka,
-            database_url=options.database,
-            keep=options.keep,
-        )
+    wanted = Options(
+        customers=customers,
+        out=options.out,
+        kafka=options.kafka,
+        database_url=options.database,
+        keep=options.keep,
     )
+    with _signal_first():
+        facts, kept = tell(wanted)
     print(as_json(facts, options.out) if options.json else as_text(facts, options.out))
     if kept is not None:
         from customer_merge_demo.endpoints import endpoints
@@ -118,7 +119,8 @@ def _up(options: Arguments) -> int:
     from customer_merge_demo.orchestration.up import run
 
     try:
-        run(options.data_dir, lambda: _customers(options))
+        with _signal_first():
+            run(options.data_dir, lambda: _customers(options))
     except (KeyboardInterrupt, SystemExit):
         return DONE  # a signal is how it is meant to end
 
@@ -166,20 +168,34 @@ def _made_up(options: Arguments) -> CustomerSet:
         raise SettingError(f"--records: {wrong}") from None
 
 
+_ending: list[BaseException] = []  # what the first signal raised
+
+
+@contextmanager
+def _signal_first() -> Iterator[None]:
+    """Let a signal be the reason of the end: what it interrupts may fail on the way out, a driver in a query does."""
+    try:
+        yield
+    except Exception:
+        if _ending:
+            raise _ending[0] from None
+        raise
+
+
 def _interrupt(_number: int, _frame: object) -> NoReturn:
-    _ignore_further_signals()
-    raise KeyboardInterrupt
+    _end(KeyboardInterrupt())
 
 
 def _terminate(_number: int, _frame: object) -> NoReturn:
-    _ignore_further_signals()
-    sys.exit(_TERMINATED)
+    _end(SystemExit(_TERMINATED))
 
 
-def _ignore_further_signals() -> None:
-    """Cleaning up is under way, and asking again would only interrupt that."""
+def _end(reason: BaseException) -> NoReturn:
+    # cleaning up is under way from here on, and asking again would only interrupt that
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    _ending.append(reason)
+    raise reason
 
 
 if __name__ == "__main__":
