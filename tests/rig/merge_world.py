@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 import customer_events as wire
 from event_runtime import cloudevents
@@ -205,8 +205,9 @@ class MergeWorld:
         try:
             _, end = bus.get_watermark_offsets(place, timeout=30)
         except KafkaException as fault:
-            # A partition made a moment ago has no leader that knows of it, and no record.
-            if not fault.args[0].retriable():
+            # A partition made a moment ago has no leader that knows of it, and no record. `retriable()` says so of
+            # requests that librdkafka sends again by itself only.
+            if fault.args[0].code() not in {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}:
                 raise
             return False
         if place.offset >= end:
