@@ -93,6 +93,14 @@ def rebalances_incrementally(kafka: Kafka) -> bool:
     return kafka.get("group.protocol") == "consumer" or "cooperative" in kafka.get("partition.assignment.strategy", "")
 
 
+def is_passing(error: KafkaError) -> bool:
+    """Whether a broker's answer may be another one a moment later, so that asking again is right.
+
+    `KafkaError.retriable()` does not tell: outside of transactions librdkafka never sets it.
+    """
+    return error.code() in _PASSING
+
+
 def create_topics(kafka: Kafka, plans: Iterable[TopicPlan], *, timeout_s: float = 30.0) -> list[str]:
     """Create the topics that are missing, with the cluster's default replication; returns the names of those created.
 
@@ -124,6 +132,22 @@ def create_topics(kafka: Kafka, plans: Iterable[TopicPlan], *, timeout_s: float 
         else:
             created.append(name)
     return created
+
+
+# A topic or partition that was made or moved a moment ago, and brokers that come back.
+_PASSING = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError._TRANSPORT,  # noqa: SLF001 - librdkafka's own codes are public under these names
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+    }
+)
 
 
 def _refuse_mock(kafka: Kafka) -> None:

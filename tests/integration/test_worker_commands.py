@@ -59,6 +59,7 @@ def test_submit_waits_for_each_outcome_and_everything_can_be_looked_up_audited_a
     world.customers("a", "b", "c")
     world.worker()
     submitted = cli(world, "submit", _file(tmp_path / "one", merge("c1", "a", "b")), "--wait")
+    assert submitted.out, submitted.err
     (outcome,) = [json.loads(line) for line in submitted.out.splitlines()]
     assert (submitted.status, outcome["type"], outcome["command_id"]) == (0, "MergeCompleted", "c1")
 

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 import customer_events as wire
 from event_runtime import cloudevents
+from event_runtime.bus_config import is_passing
 from rig.invariants import CODEC, TERMINAL, Evidence, Told, assert_promises, told
 from rig.processes import Program, eventually, service_env
 
@@ -205,9 +206,8 @@ class MergeWorld:
         try:
             _, end = bus.get_watermark_offsets(place, timeout=30)
         except KafkaException as fault:
-            # A partition made a moment ago has no leader that knows of it, and no record. `retriable()` says so of
-            # requests that librdkafka sends again by itself only.
-            if fault.args[0].code() not in {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}:
+            # A partition made a moment ago has no leader that knows of it, and no record.
+            if not is_passing(fault.args[0]):
                 raise
             return False
         if place.offset >= end:

@@ -13,6 +13,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+LIMIT_S = 20 * 60
+"""What a landing may take on two cores; the whole says how much of it was used."""
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 
@@ -77,6 +80,8 @@ def main(pytest_arguments: list[str]) -> int:
     for outcome in outcomes:
         verdict = "passed" if outcome.passed else "FAILED"
         print(f"  {outcome.step.name:<18} {verdict}  {outcome.seconds:6.1f} s")
+    whole = sum(outcome.seconds for outcome in outcomes)
+    print(f"  {'all of it':<18} {'':<6}  {whole:6.1f} s of {LIMIT_S} s")
     print(
         "  not run here: the long fault run (make chaos); what else was not run, and why, "
         "stands under 'short test summary info' above"

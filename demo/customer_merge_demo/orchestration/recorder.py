@@ -30,6 +30,7 @@ from customer_events import (
     WithdrawalReason,
 )
 from customer_merge_demo.results.streams import StreamWitness
+from event_runtime.bus_config import is_passing
 from event_runtime.codec import Codec, payload_of
 from event_runtime.faults import Fault
 
@@ -141,7 +142,7 @@ class Recorder:
             self._read_to[topic, partition] = offset  # behind transaction markers, which are never delivered
             return
         if error is not None:
-            if error.code() == KafkaError._ALL_BROKERS_DOWN or error.retriable():  # noqa: SLF001 - as above
+            if is_passing(error):
                 return
             raise BusUnreadable(f"the bus cannot be read: {error.str()}")
         default = self._default_names[topic]

@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from uuid_utils import uuid7
 
 import customer_events as wire
 from event_runtime import cloudevents
-from event_runtime.bus_config import consumer_config, producer_config
+from event_runtime.bus_config import consumer_config, is_passing, producer_config
 from event_runtime.codec import Codec, Undecodable, content_digest
 from event_runtime.faults import ServerUnavailable
 from event_runtime.records import MessageKey
@@ -21,6 +23,8 @@ from merge_worker.application import event_ids
 # How long a broker may take to take a record or to say where a partition ends.
 _ANSWER_LIMIT_S = 5.0
 _LEADER_WAIT_S = 0.1
+
+Answer = TypeVar("Answer")
 
 Terminal = wire.MergeCompleted | wire.MergeRejected | wire.MergeRemoved | wire.MergeNoop
 
@@ -143,7 +147,7 @@ class OutcomeReader:
         try:
             self._consumer.assign(_ends(self._consumer, topic))
         except KafkaException as fault:
-            raise ServerUnavailable(f"Kafka does not answer: {fault.args[0].name()}") from fault
+            raise ServerUnavailable(_unanswered(topic, fault.args[0])) from fault
 
     @property
     def missing(self) -> set[MessageKey]:
@@ -175,28 +179,42 @@ class OutcomeReader:
             return None  # not an answer to anybody; whoever consumes the topic quarantines it
 
 
+def _unanswered(topic: str, error: KafkaError) -> str:
+    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return f"Kafka has no topic {topic}"
+    return f"Kafka does not answer: {error.name()}"
+
+
 def _event_id(message: Message) -> str:
     value = dict(message.headers() or ()).get("ce_id")
     return value.decode(errors="replace") if isinstance(value, bytes) else ""
 
 
 def _ends(consumer: Consumer, topic: str) -> list[TopicPartition]:
+    partitions = _settled(lambda: _partitions(consumer, topic))
+    places = [TopicPartition(topic, partition) for partition in partitions]
+    return [TopicPartition(topic, place.partition, _settled(partial(_end, consumer, place))) for place in places]
+
+
+def _partitions(consumer: Consumer, topic: str) -> list[int]:
     known = consumer.list_topics(topic, timeout=_ANSWER_LIMIT_S).topics[topic]
     if known.error is not None:
-        raise ServerUnavailable(f"Kafka has no topic {topic}")
-    places = [TopicPartition(topic, partition) for partition in known.partitions]
-    return [TopicPartition(topic, place.partition, _end(consumer, place)) for place in places]
+        raise KafkaException(known.error)
+    return list(known.partitions)
 
 
 def _end(consumer: Consumer, place: TopicPartition) -> int:
+    end: int = consumer.get_watermark_offsets(place, timeout=_ANSWER_LIMIT_S)[1]
+    return end
+
+
+def _settled(ask: Callable[[], Answer]) -> Answer:
+    """Ask until the answer is final: what was made or moved a moment ago is not known to every broker yet."""
     until = time.monotonic() + _ANSWER_LIMIT_S
     while True:
         try:
-            end: int = consumer.get_watermark_offsets(place, timeout=_ANSWER_LIMIT_S)[1]
+            return ask()
         except KafkaException as fault:
-            # A partition that was made or moved a moment ago has no leader that knows of it yet.
-            if not fault.args[0].retriable() or time.monotonic() > until:
+            if not is_passing(fault.args[0]) or time.monotonic() > until:
                 raise
             time.sleep(_LEADER_WAIT_S)
-        else:
-            return end

@@ -6,7 +6,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from sqlalchemy import Connection, text
 
 from customer_events import StreamEvent
-from event_runtime.bus_config import consumer_config
+from event_runtime.bus_config import consumer_config, is_passing
 from event_runtime.codec import Codec, payload_of
 from event_runtime.faults import Fault, ServerUnavailable
 from merge_worker.application.audit_streams import Identity, Recorded, StreamEnd
@@ -90,5 +90,5 @@ def _to_the_ends(consumer: Consumer, partitions: set[int]) -> Iterator[Message]:
             yield message
         elif fault.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 -- the library's own name for it
             partitions.discard(message.partition())
-        elif not fault.retriable():
+        elif not is_passing(fault):
             raise ServerUnavailable(f"Kafka cannot be read: {fault.name()}")
