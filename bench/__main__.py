@@ -8,7 +8,7 @@ import sys
 from bench import RESULTS
 from bench.figures import Figure, table
 
-NAMES = ("merge",)
+NAMES = ("merge", "merge-latency", "replay", "large")
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
         parser.error(f"no such benchmark: {', '.join(unknown)} (there are: {', '.join(NAMES)})")
     figures: list[Figure] = []
     for name in arguments.names or NAMES:
-        figures.append(importlib.import_module(f"bench.{name}").measure(quick=arguments.quick))
+        figures.append(importlib.import_module(f"bench.{name.replace('-', '_')}").measure(quick=arguments.quick))
         print(json.dumps(figures[-1].as_json()), flush=True)
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     known.update({figure.name: figure.as_json() for figure in figures})

@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from statistics import median
 from typing import Any
 
@@ -43,6 +44,12 @@ def middle(runs: Sequence[Mapping[str, float]], key: str) -> float:
     return median(run[key] for run in runs)
 
 
+def percentile(values: Iterable[float], percent: float) -> float:
+    """The smallest value that so many percent do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)]
+
+
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     return {
@@ -55,9 +62,9 @@ def machine() -> dict[str, Any]:
 
 def table(figures: Iterable[Figure]) -> str:
     """A line a figure, for people."""
-    lines = [f"{'benchmark':<10} {'value':>10} {'unit':<10} {'reference':>10} {'ratio':>6}  goal"]
+    lines = [f"{'benchmark':<14} {'value':>10} {'unit':<10} {'reference':>10} {'ratio':>6}  goal"]
     lines += [
-        f"{one.name:<10} {one.value:>10.1f} {one.unit:<10} {one.reference:>10.1f} {one.ratio:>6.2f}  {one.goal}"
+        f"{one.name:<14} {one.value:>10.1f} {one.unit:<10} {one.reference:>10.1f} {one.ratio:>6.2f}  {one.goal}"
         for one in figures
     ]
     return "\n".join(lines)
@@ -74,10 +81,21 @@ class ProcessorTime:
         """The seconds so far, by name."""
         return {name: sum(map(_own, self._tree(pid))) for name, pid in self._roots.items()}
 
+    def runs(self, name: str, word: str) -> bool:
+        """Whether a process in this tree has the word in its command line."""
+        return any(word in " ".join(_command_line(process)) for process in self._tree(self._roots[name]))
+
     @staticmethod
     def _tree(pid: int) -> list[psutil.Process]:
         root = psutil.Process(pid)
         return [root, *root.children(recursive=True)]
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _own(process: psutil.Process) -> float:

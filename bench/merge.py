@@ -24,11 +24,12 @@ from confluent_kafka import Consumer
 
 from bench import ROOT
 from bench.figures import Figure, ProcessorTime, middle
+from bench.warm_broker import warm_up
 from event_runtime.embedded import EmbeddedPostgres
 from event_runtime.migrate import upgrade
 from rig import broker, topics
 from rig.invariants import assert_promises
-from rig.processes import Program, service_env
+from rig.processes import Program, eventually, service_env
 
 GOAL = "≥ 0.5 of the ceiling, wall and core-µs"
 WORKERS = 2
@@ -43,12 +44,15 @@ POSTGRES = {
     "jit": "off",
     "synchronous_commit": "on",
 }
+# Those of Kafka's own start script, but for the collector, which works beside the broker on cores that are counted.
+JAVA = ("-Xms1g", "-Xmx1g", "-server", "-XX:+UseSerialGC")
 PARTITIONS = {
     "merge-command": 8,
     "merge-outcome": 8,
     "customer-merged": 16,
     "customer-alias": 8,
     "relink-ack": 8,
+    "customer-created": 8,
     "merge-quarantine": 1,
 }
 END_LIMIT_S = 300.0
@@ -62,10 +66,11 @@ class Size:
     warm_up: int
     merges: int
     runs: int
+    broker_warm_up_s: float = 40.0
 
 
 FULL = Size(customers=200_000, warm_up=5_000, merges=10_000, runs=3)
-QUICK = Size(customers=20_000, warm_up=1_000, merges=4_000, runs=1)
+QUICK = Size(customers=20_000, warm_up=1_000, merges=4_000, runs=1, broker_warm_up_s=10.0)
 
 
 def measure(*, quick: bool) -> Figure:
@@ -107,7 +112,7 @@ def bench(size: Size) -> Iterator["Parts"]:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="customer-merge-bench-")))
         directory.chmod(0o711)
         server = stack.enter_context(EmbeddedPostgres(settings=POSTGRES))
-        bootstrap, kafka = broker.start(directory / "kafka", lives_with=os.getpid())
+        bootstrap, kafka = broker.start(directory / "kafka", lives_with=os.getpid(), java_options=JAVA)
         stack.callback(kafka.wait)
         stack.callback(kafka.terminate)
         database, ceiling = (re.sub(r"/postgres$", f"/{name}", server.url) for name in ("worker", "ceiling"))
@@ -118,53 +123,65 @@ def bench(size: Size) -> Iterator["Parts"]:
             seed(database, size.customers // 2)
             admin.execute("CREATE DATABASE ceiling TEMPLATE worker STRATEGY file_copy")
         topics.create(bootstrap, PARTITIONS)
-        environment = service_env("MERGE_WORKER", database=database, bootstrap=bootstrap)
-        argv = {f"worker-{number}": ["merge-worker", "run", "--no-relay"] for number in range(WORKERS)}
-        programs = {}
-        for name, command in (argv | {"relay": ["merge-worker", "relay"]}).items():
-            programs[name] = Program(command, environment, directory)
-            stack.callback(programs[name].kill)
-        pids = {name: program.pid for name, program in programs.items()}
-        yield Parts(
-            database=database,
-            ceiling=ceiling,
-            bootstrap=bootstrap,
-            directory=directory,
-            programs=programs,
-            processor=ProcessorTime(pids | {"postgres": server.guard_pid, "broker": kafka.pid}),
-        )
+        warm_up(bootstrap, seconds=size.broker_warm_up_s)
+        parts = Parts(database=database, ceiling=ceiling, bootstrap=bootstrap, directory=directory)
+        stack.callback(parts.end)
+        for number in range(WORKERS):
+            parts.start(f"worker-{number}", "run", "--no-relay")
+        parts.start("relay", "relay")
+        parts.watch({"postgres": server.guard_pid, "broker": kafka.pid})
+        yield parts
 
 
 class Parts:
     """The running parts of the benchmark."""
 
-    def __init__(
-        self,
-        *,
-        database: str,
-        ceiling: str,
-        bootstrap: str,
-        directory: Path,
-        programs: dict[str, Program],
-        processor: ProcessorTime,
-    ) -> None:
+    def __init__(self, *, database: str, ceiling: str, bootstrap: str, directory: Path) -> None:
         """The reader of customer-merged joins nothing: its partitions are assigned by hand."""
-        self._database, self._ceiling, self._bootstrap = database, ceiling, bootstrap
-        self._directory, self._programs, self._processor = directory, programs, processor
-        self._next_pair = self._next_ceiling_pair = 0
+        self.bootstrap = bootstrap
+        self._database, self._ceiling, self._directory = database, ceiling, directory
+        self._programs: dict[str, Program] = {}
+        self._processor = ProcessorTime({})
+        self._next_pair = 0
         self._reader = committed_reader(bootstrap)
+
+    def start(self, name: str, *arguments: str, **settings: str) -> None:
+        """Start a process of the worker."""
+        environment = service_env("MERGE_WORKER", database=self._database, bootstrap=self.bootstrap, **settings)
+        self._programs[name] = Program(["merge-worker", *arguments], environment, self._directory)
+
+    def watch(self, servers: dict[str, int]) -> None:
+        """Count the processor time of these servers and of the worker's processes from now on."""
+        self._processor = ProcessorTime({name: program.pid for name, program in self._programs.items()} | servers)
+
+    def end(self) -> None:
+        """Kill the worker's processes."""
+        for program in self._programs.values():
+            program.kill()
 
     def workers_do(self, merges: int) -> dict[str, float]:
         """Send commands from a process of its own and wait until every CustomerMerged is readable."""
         before, started = self._processor.seconds(), time.monotonic()
-        load = [sys.executable, "-m", "bench.load_commands", self._bootstrap, str(self._next_pair), str(merges)]
+        first = str(self.take_pairs(merges))
+        load = [sys.executable, "-m", "bench.load_commands", self.bootstrap, first, str(merges)]
         loader = subprocess.Popen(load, cwd=ROOT)
-        self._next_pair += merges
         self._read(merges)
         seconds = time.monotonic() - started
         if loader.wait() != 0:
             raise AssertionError("the load generator failed")
         return figures(merges, seconds, before, self._processor.seconds())
+
+    def take_pairs(self, count: int) -> int:
+        """The first of so many pairs that nobody has merged yet."""
+        self._next_pair += count
+        return self._next_pair - count
+
+    def workers_again(self, *, group: str) -> None:
+        """Stop the workers and start others, which read the commands as another consumer group: from the start."""
+        for name in [name for name in self._programs if name.startswith("worker")]:
+            self._programs.pop(name).stop()
+        for number in range(WORKERS):
+            self.start(f"worker-{group}-{number}", "run", "--no-relay", GROUP=group)
 
     def prepare_ceiling(self) -> None:
         """Make the ceiling's function; its events are as large as the worker's."""
@@ -195,12 +212,14 @@ class Parts:
         seconds = time.monotonic() - started
         if done.returncode != 0:
             raise AssertionError(f"pgbench failed: {done.stderr[-500:]}")
+        # The time of a server process that has ended is its parent's, once that has noticed.
+        eventually(lambda: not self._processor.runs("postgres", "ceiling"))
         after = self._processor.seconds()
         return figures(merges, seconds, {"postgres": before["postgres"]}, {"postgres": after["postgres"]})
 
     def check(self) -> None:
         """Assert promises I1 to I5 over everything that the workers did, and the count."""
-        evidence = assert_promises(self._database, self._bootstrap, "")
+        evidence = assert_promises(self._database, self.bootstrap, "")
         told = len(evidence.stream_events)
         if told != self._next_pair:
             raise AssertionError(f"{told} merges were told, {self._next_pair} were asked for")
@@ -225,8 +244,8 @@ def figures(merges: int, seconds: float, before: dict[str, float], after: dict[s
     return {"merges_per_s": merges / seconds, "core_us": sum(used.values()), **by_kind}
 
 
-def committed_reader(bootstrap: str) -> Consumer:
-    """Read customer-merged from its start, committed records only."""
+def committed_reader(bootstrap: str, topic: str = "customer-merged") -> Consumer:
+    """Read a topic from its start, committed records only."""
     from confluent_kafka import OFFSET_BEGINNING, TopicPartition  # noqa: PLC0415 - only this function needs them
 
     reader = Consumer(
@@ -235,11 +254,11 @@ def committed_reader(bootstrap: str) -> Consumer:
             "group.id": "bench-reader",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
-            "fetch.wait.max.ms": 10,
+            "fetch.wait.max.ms": 100,
         }
     )
-    streams = range(PARTITIONS["customer-merged"])
-    reader.assign([TopicPartition("customer-merged", stream, OFFSET_BEGINNING) for stream in streams])
+    partitions = reader.list_topics(topic, timeout=30).topics[topic].partitions
+    reader.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
     return reader
 
 
