@@ -44,6 +44,8 @@ bench: $(VENV)/.dev ## figures, each beside its reference, measured here (docs/p
 
 docs: $(VENV)/.dev ## the generated pages and contracts
 	$(BIN)/python -m customer_events.documents
+	$(BIN)/python -m merge_engine.rules_page
+	$(BIN)/python tests/parity/parity_table.py
 
 lock: ## the lock files, from pyproject.toml
 	@command -v uv >/dev/null || { echo "uv is needed to make the lock files: pip install uv" >&2; exit 1; }

@@ -48,6 +48,13 @@ def _commands() -> list[Command]:
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
+    from customer_merge_demo.profiles import profile_names
+
+    parser.add_argument(
+        "--profile",
+        metavar="NAME",
+        help=f"tell the story of one kind of system, on tables and a plan of its own: {', '.join(profile_names())}",
+    )
     parser.add_argument(
         "--input", type=Path, metavar="CUSTOMERS.csv", help="your customers (default: made-up retail data)"
     )
@@ -85,6 +92,8 @@ def _size_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(options: Arguments) -> int:
+    if options.profile is not None:
+        return _demo_of_profile(options)
     from customer_merge_demo.customer_file import write_customers
     from customer_merge_demo.orchestration.story import Options, tell
     from customer_merge_demo.quiet import quiet_logs
@@ -113,6 +122,31 @@ def _demo(options: Arguments) -> int:
         print("\n".join(endpoints(kept.system)), file=sys.stderr)
         print(f"\nTo stop and remove all of it: kill {kept.keeper_pid}", file=sys.stderr)
     return DONE if facts.passed else FAILED
+
+
+def _demo_of_profile(options: Arguments) -> int:
+    import dataclasses
+    import json
+
+    from customer_merge_demo.profiles import find_profile
+    from customer_merge_demo.profiles.telling import tell
+    from customer_merge_demo.quiet import quiet_logs
+    from event_runtime.faults import SettingError
+
+    profile = find_profile(options.profile)
+    for name in ("input", "kafka", "database", "keep"):
+        if getattr(options, name):
+            raise SettingError(f"--profile: a profile brings its own customers and servers; leave out --{name}")
+    _make_directory(options.out)
+    quiet_logs(options.out / "logs")
+    with _signal_first():
+        telling = tell(profile, options.out / "logs", lambda words: print(words, file=sys.stderr))
+    facts = dataclasses.asdict(telling) | {"seconds": round(telling.seconds, 1)}
+    if options.json:
+        print(json.dumps(facts))
+    else:
+        print(f"\nEverything came as told: {telling.expectations} expectations held, {telling.seconds:.0f} s.")
+    return DONE
 
 
 def _up(options: Arguments) -> int:

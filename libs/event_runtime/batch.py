@@ -1,13 +1,15 @@
 """One batch of records in one transaction: the only place that decides what a fault means for a record.
 
 Four outcomes: done, duplicate (its position says that it was done before), retried, quarantined. A batch that fails for
-the data in it is halved until the guilty record stands alone; each half is a transaction of its own.
+the data in it is halved until the guilty record stands alone, each half in a transaction of its own. A fault with true
+`splits_batch` halves it too: the records are too much work for one transaction, and nothing else.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
@@ -72,6 +74,16 @@ class Workplace:
     limits: TransactionLimits = field(default_factory=TransactionLimits)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
+    def event_types(self, topic: str) -> Collection[str] | None:
+        """The types of events that the topic's handler wants (its `event_types`); None: all."""
+        wanted: Collection[str] | None = getattr(self.handlers[topic], "event_types", None)
+        return wanted
+
+    def is_alone(self, item: Item) -> bool:
+        """Whether the item is a transaction of its own (its handler's `alone`)."""
+        alone: Collection[str] = getattr(self.handlers[item.record.topic], "alone", ())
+        return item.received is not None and type(item.received.event).__name__ in alone
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Patience:
@@ -120,7 +132,9 @@ class BatchRunner:
             BatchAbandoned: not all were; what was is committed.
             BreakerOpen: too many of them would go into quarantine.
         """
-        self._settle(items, self._full)
+        for alone, some in groupby(items, self._at.is_alone):
+            for part in [[item] for item in some] if alone else [list(some)]:
+                self._settle(part, self._full)
 
     def retried(self, work: Callable[[], _T], policy: RetryPolicy | None = None) -> _T:
         """Run `work`, a whole transaction, until it succeeds or its fault is not one to try again."""
@@ -129,10 +143,14 @@ class BatchRunner:
     def _settle(self, items: Sequence[Item], patience: _Patience) -> None:
         while (fault := self._tried(items, patience)) is not None:
             if len(items) > 1:
-                _log.info("batch_halved", records=len(items), exc_info=fault)
                 middle = len(items) // 2
-                self._settle(items[:middle], self._brief)
-                self._settle(items[middle:], self._brief)
+                if getattr(fault, "splits_batch", False):  # nothing is wrong with any of them
+                    after = patience
+                else:
+                    _log.info("batch_halved", records=len(items), exc_info=fault)
+                    after = self._brief
+                self._settle(items[:middle], after)
+                self._settle(items[middle:], after)
                 return
             if self._refuse(items[0], fault):
                 return
@@ -258,13 +276,14 @@ class BatchRunner:
         self._breaker.add(item.refused is not None for item in claimed.todo)
         metrics, now_s = self._at.metrics, time.time()
         outcomes = Counter((item.record.topic, "duplicate") for item in claimed.duplicates)
+        topics = {item.record.topic for item in claimed.todo}
+        observers = {topic: metrics.record_delay_seconds.labels(topic) for topic in topics}
         for item in claimed.todo:
             outcomes[item.record.topic, "done" if item.refused is None else "quarantined"] += 1
             if item.refused is not None:
                 metrics.quarantined_total.labels(label_of(item.refused.class_)).inc()
             if item.record.timestamp_ms >= 0:
-                delay_s = max(0.0, now_s - item.record.timestamp_ms / 1_000)
-                metrics.record_delay_seconds.labels(item.record.topic).observe(delay_s)
+                observers[item.record.topic].observe(max(0.0, now_s - item.record.timestamp_ms / 1_000))
         for (topic, outcome), count in outcomes.items():
             metrics.records_total.labels(topic, outcome).inc(count)
 

@@ -28,6 +28,7 @@ _REQUEST_TIMEOUT_S = 10.0
 _PROBE_TIMEOUT_S = 1.0
 _PROBE_EVERY_S = 2.0
 _KEEP_ALIVE_STEP_S = 0.1
+_TELL_EVERY_S = 1.0
 
 
 class BusConsumer:
@@ -48,6 +49,8 @@ class BusConsumer:
         self._given_up: set[Partition] = set()
         self._unread: set[Partition] = set()  # placed, and no record at or behind the position has come yet
         self._done: dict[Partition, int] = {}  # of the placed ones: the position the database is known to hold
+        self._untold: dict[Partition, int] = {}  # what Kafka has not been told of `_done`
+        self._told_at = -_TELL_EVERY_S
         self._ends: dict[Partition, int] = {}  # of the placed ones: nothing lies between the last record read and this
         self._early: list[Message] = []  # came while held
         self._held = False
@@ -138,6 +141,7 @@ class BusConsumer:
         records = self._read(messages)
         # a partition whose log went back in the middle of this is read again from its position
         kept = [record for record in records if record.source in self._done]
+        self._tell_kafka()
         self._probe()
         return kept
 
@@ -164,17 +168,12 @@ class BusConsumer:
                 return
 
     def done(self, next_offsets: Mapping[Partition, int]) -> None:
-        """Note positions that the database holds now, and tell Kafka, whose offsets serve the display of lag only."""
-        told = []
+        """Note positions that the database holds now; Kafka is told of them within a second or so."""
         for partition, offset in next_offsets.items():
             if partition in self._done:
                 self._done[partition] = offset
-                told.append(TopicPartition(partition.topic, partition.number, offset))
-        if told:
-            try:
-                self._consumer.commit(offsets=told, asynchronous=True)
-            except KafkaException as fault:
-                _log.debug("offsets_not_committed", group=self.group, error=_error(fault).name())
+                self._untold[partition] = offset
+        self._tell_kafka()
 
     def ends(self) -> dict[Partition, int]:
         """The ends of partitions whose position is behind them though every record is done.
@@ -198,6 +197,8 @@ class BusConsumer:
 
     def close(self) -> None:
         """Leave the group."""
+        self._told_at = -_TELL_EVERY_S
+        self._tell_kafka()
         self._consumer.close()
 
     def _connect(self, kafka: Kafka) -> Consumer:
@@ -259,18 +260,18 @@ class BusConsumer:
                 self._told(message, error)
                 continue
             record = _record(message)
-            expected = self._next_read.get(record.source)
+            source = record.source
+            expected = self._next_read.get(source)
             if expected is None:
                 continue  # a rebalance took the partition away meanwhile; whoever has it begins at its position
-            if record.offset < expected and record.source in self._unread:
-                continue  # fetched from the beginning before the partition was placed
             if record.offset < expected:
-                _log.error("log_went_back", group=self.group, partition=_name(record.source), offset=record.offset)
-                self.unplace([record.source])
+                if source not in self._unread:  # else fetched from the beginning before the partition was placed
+                    _log.error("log_went_back", group=self.group, partition=_name(source), offset=record.offset)
+                    self.unplace([source])
                 continue
-            self._unread.discard(record.source)
-            self._next_read[record.source] = record.offset + 1
-            self._ends.pop(record.source, None)
+            self._unread.discard(source)
+            self._next_read[source] = record.offset + 1
+            self._ends.pop(source, None)
             records.append(record)
         return records
 
@@ -284,6 +285,20 @@ class BusConsumer:
             raise BusFault(f"the bus refuses this consumer: {error.name()}")
         self.trouble = f"{topic or 'the bus'}: {error.name()}"
         _log.warning("bus_refuses", group=self.group, topic=topic, error=error.name())
+
+    def _tell_kafka(self) -> None:
+        """Commit offsets, which serve the display of lag only: a commit a batch would be work for nothing."""
+        if not self._untold or time.monotonic() < self._told_at + _TELL_EVERY_S:
+            return
+        told = [
+            TopicPartition(*partition, offset) for partition, offset in self._untold.items() if partition in self._done
+        ]
+        self._untold, self._told_at = {}, time.monotonic()
+        if told:
+            try:
+                self._consumer.commit(offsets=told, asynchronous=True)
+            except KafkaException as fault:
+                _log.debug("offsets_not_committed", group=self.group, error=_error(fault).name())
 
     def _probe(self) -> None:
         """While in trouble, look now and then whether it is over; librdkafka tells only of its begin."""

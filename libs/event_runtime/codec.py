@@ -15,6 +15,8 @@ import fastavro
 from fastavro.read import SchemaResolutionError
 from pydantic import BaseModel, ValidationError
 
+from event_runtime.avro_writer import PlaceGap, Write, compiled, compiled_around_place
+from event_runtime.drafts import Unplaced
 from event_runtime.faults import Fault
 from event_runtime.registry import SchemaRegistry
 from event_runtime.schemas import Schema, SchemaRefused, SchemaStore, TooManyItems, load_schema, skim
@@ -37,6 +39,8 @@ DEFAULT_MAX_BYTES: Final = 1_000_000  # a broker takes records up to 1,048,588 b
 # this.
 _SKIM_ABOVE_BYTES = 16 * 1024
 _MAX_ITEMS = 100_000
+
+MAX_PLACE_BYTES = 2 * 11  # of two unions of null and long
 
 _SINGLE_OBJECT = b"\xc3\x01"
 _SINGLE_OBJECT_FRAME_BYTES = 10
@@ -96,6 +100,8 @@ class Codec:
         self._current = {name: schemas.current(name, event_type.major) for name, event_type in event_types.items()}
         self._models = {name: event_type.model for name, event_type in event_types.items()}
         self._names = {model: name for name, model in self._models.items()}
+        self._writers: dict[str, Write] = {}
+        self._gaps: dict[str, PlaceGap] = {}
         self._from_registry: dict[int, Schema] = {}
 
     @property
@@ -111,14 +117,28 @@ class Codec:
             RegistryUnavailable: the schema registry does not answer.
         """
         name = self._names[type(event)]
-        schema = self._current[name]
-        buffer = BytesIO()
-        buffer.write(self._frame(schema))
-        # tuples are arrays here; with tuple notation an optional array would be taken for (branch, value)
-        fastavro.schemaless_writer(buffer, schema.parsed, event.model_dump(), disable_tuple_notation=True)
-        if buffer.tell() > self._max_bytes:
-            raise EventTooLarge(f"{name} has {buffer.tell()} bytes, the limit is {self._max_bytes}")
-        return buffer.getvalue()
+        write = self._writers.get(name)
+        if write is None:
+            write = self._writers.setdefault(name, compiled(self._current[name]))
+        value = bytearray(self._frame(self._current[name]))
+        write(value, event)
+        self._bound(name, len(value))
+        return bytes(value)
+
+    def encode_unplaced(self, event: BaseModel) -> Unplaced:
+        """The record value of an event that names another one's place, its `stream` and `sequence`, with a gap there.
+
+        Raises as `encode`.
+        """
+        name = self._names[type(event)]
+        gap = self._gaps.get(name)
+        if gap is None:
+            gap = self._gaps.setdefault(name, compiled_around_place(self._current[name]))
+        before, after = bytearray(self._frame(self._current[name])), bytearray()
+        gap.before(before, event)
+        gap.after(after, event)
+        self._bound(name, len(before) + len(after) + MAX_PLACE_BYTES)
+        return Unplaced(bytes(before), bytes(after), gap.optional)
 
     def decode(self, value: bytes) -> BaseModel:
         """The event in a record value, read as the current version whichever version wrote it.
@@ -146,6 +166,10 @@ class Codec:
         """Names the schema an event is written with, for CloudEvents' `dataschema`."""
         schema = self._current[event_type]
         return f"urn:avro:{schema.full_name}:crc-64-avro:{schema.fingerprint.hex()}"
+
+    def _bound(self, name: str, length: int) -> None:
+        if length > self._max_bytes:
+            raise EventTooLarge(f"{name} has {length} bytes, the limit is {self._max_bytes}")
 
     def _frame(self, schema: Schema) -> bytes:
         if self._registry is None:
@@ -186,7 +210,10 @@ def content_digest(event: BaseModel) -> bytes:
     A field that a newer version adds, left at its default, changes nothing.
     """
     content = {type(event).__name__: event.model_dump(mode="json", exclude_defaults=True)}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).digest()
+    return hashlib.sha256(_canonical_json(content).encode()).digest()
+
+
+_canonical_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def payload_of(value: bytes) -> bytes:

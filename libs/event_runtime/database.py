@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import psycopg
 import sqlalchemy
 from psycopg import pq
 from psycopg.types.array import ListBinaryDumper
@@ -28,6 +30,7 @@ def create_engine(url: str, *, application_name: str = "customer-merge", pool_si
         parsed.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=0,
+        pool_use_lifo=True,  # the same connection again: its statements are prepared, its caches warm
         pool_pre_ping=True,
         hide_parameters=True,  # bound values are customers' data; they would be in every exception's text
         isolation_level="READ COMMITTED",
@@ -49,6 +52,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin():
             yield connection
+
+
+def driver_of(connection: Connection) -> psycopg.Connection[Any]:
+    """The driver's own connection, for what SQLAlchemy has no words for."""
+    driver: object = connection.connection.dbapi_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError(f"the driver is psycopg; this connection is a {type(driver).__name__}")
+    return driver
 
 
 def parse_url(url: str) -> sqlalchemy.URL:
@@ -77,4 +88,4 @@ def _send_lists_in_binary(connection: object, _record: object) -> None:
     assert ListBinaryDumper.format is pq.Format.BINARY  # noqa: S101 - the reason for this function
 
 
-__all__ = ["create_engine", "describe", "parse_url", "reading", "sqlstate"]
+__all__ = ["create_engine", "describe", "driver_of", "parse_url", "reading", "sqlstate"]

@@ -6,9 +6,9 @@ swaps this prefix only.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from event_runtime.avro_writer import long_bytes
 from event_runtime.faults import Fault
 from event_runtime.records import MessageKey
 
@@ -16,14 +16,14 @@ HASH_BYTES = 32
 NO_HASH = bytes(HASH_BYTES)
 # Avro: long 0 is one zero byte; a `fixed` is its bytes
 _ZERO_PREFIX = bytes(2) + NO_HASH
+_SECOND_BRANCH = long_bytes(1)
 
 
 class UnsealableDraft(Fault):
     """A draft cannot be given a place in its stream."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """The place of a sequenced event: its stream, its number there (1..n, no gaps), the hash of the event before it."""
 
     stream: int
@@ -31,15 +31,24 @@ class Place:
     prev_hash: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Unplaced(NamedTuple):
+    """The encoded value of an event that names the place of another one: what comes before the place and after it.
+
+    `optional`: the two fields, stream and sequence, are unions of null and long.
+    """
+
+    before: bytes
+    after: bytes
+    optional: bool
+
+
+class Draft(NamedTuple):
     """An event that is to be published.
 
-    `body` is the encoded record value; None is a tombstone. It is a function when it must name the place of the
-    sequenced event that precedes it among the drafts of the same append; it is then called with that place, under the
-    lock of the stream: keep it short. `framing_bytes` is the length of the wire framing in front of the Avro payload.
-    With `answers` the event is kept in the inbox as the terminal outcome of that message. `headers` are CloudEvents
-    attributes, without those that depend on the place.
+    `body` is the encoded record value; None is a tombstone. It is Unplaced when it names the place of the sequenced
+    event that precedes it among the drafts of the same append. `framing_bytes` is the length of the wire framing in
+    front of the Avro payload. With `answers` the event is kept in the inbox as the terminal outcome of that message.
+    `headers` are CloudEvents attributes as a JSON object of strings, without those that depend on the place.
     """
 
     event_id: str
@@ -47,34 +56,14 @@ class Draft:
     tenant_id: str
     topic: str
     key: bytes | None
-    headers: Mapping[str, str]
-    body: bytes | Callable[[Place], bytes] | None
+    headers: str
+    body: bytes | Unplaced | None
     sequenced: bool = False
     framing_bytes: int = 0
     answers: MessageKey | None = None
 
     def __repr__(self) -> str:
         return f"Draft({self.event_type}, {self.event_id})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
-    """A draft with its place: one row of the outbox.
-
-    `place` is set for sequenced events. `digest` chains every row of the stream.
-    """
-
-    draft: Draft
-    stream: int
-    position: int
-    place: Place | None
-    key: bytes | None
-    headers: Mapping[str, str]
-    body: bytes | None
-    digest: bytes
-
-    def __repr__(self) -> str:
-        return f"Sealed({self.draft!r}, stream {self.stream}, position {self.position})"
 
 
 def seal_body(draft: Draft, place: Place) -> bytes:
@@ -86,8 +75,14 @@ def seal_body(draft: Draft, place: Place) -> bytes:
     body, framing = draft.body, draft.framing_bytes
     if not isinstance(body, bytes) or body[framing : framing + len(_ZERO_PREFIX)] != _ZERO_PREFIX:
         raise UnsealableDraft(f"{draft.event_type} {draft.event_id} does not begin with an empty place")
-    place_bytes = _avro_long(place.stream) + _avro_long(place.sequence) + place.prev_hash
+    place_bytes = long_bytes(place.stream) + long_bytes(place.sequence) + place.prev_hash
     return body[:framing] + place_bytes + body[framing + len(_ZERO_PREFIX) :]
+
+
+def placed_body(body: Unplaced, place: Place) -> bytes:
+    """The body of an event that names this place."""
+    branch = _SECOND_BRANCH if body.optional else b""
+    return b"".join((body.before, branch, long_bytes(place.stream), branch, long_bytes(place.sequence), body.after))
 
 
 def payload_hash(draft: Draft, sealed_body: bytes) -> bytes:
@@ -97,19 +92,10 @@ def payload_hash(draft: Draft, sealed_body: bytes) -> bytes:
 
 def row_digest(previous: bytes, *, event_id: str, topic: str, key: bytes | None, body: bytes | None) -> bytes:
     """SHA-256 that chains a row of the outbox to all rows of its stream before it; each part is length-prefixed."""
-    chained = hashlib.sha256(previous)
+    chained = [previous]
     for part in (event_id.encode(), topic.encode(), key, body):
-        chained.update(b"-" if part is None else b"%d:" % len(part))
-        chained.update(part or b"")
-    return chained.digest()
-
-
-def _avro_long(value: int) -> bytes:
-    # Avro 1.12, "Binary encoding": zig-zag, then seven bits a byte, least significant first
-    rest = (value << 1) ^ (value >> 63)
-    encoded = bytearray()
-    while rest > 0x7F:
-        encoded.append((rest & 0x7F) | 0x80)
-        rest >>= 7
-    encoded.append(rest)
-    return bytes(encoded)
+        if part is None:
+            chained.append(b"-")
+        else:
+            chained += (b"%d:" % len(part), part)
+    return hashlib.sha256(b"".join(chained)).digest()

@@ -1,6 +1,6 @@
 """What a service gives the pipeline: a handler for each topic it reads."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +48,25 @@ class PreparingHandler(Handler, Protocol):
 
     def prepare(self, connection: Connection, received: Sequence[Received]) -> None:
         """Called in a transaction of its own, committed before `handle`. It may run more than once for a record."""
+
+
+class ChoosingHandler(Handler, Protocol):
+    """A handler that wants only some of the events of its topics; the others are passed over without being decoded."""
+
+    @property
+    def event_types(self) -> Collection[str]:
+        """The names of those events."""
+
+
+class LockingHandler(Handler, Protocol):
+    """A handler that takes locks for one record at a time, in an order that a batch would break.
+
+    Two workers that each held what the other one waits for would stop each other.
+    """
+
+    @property
+    def alone(self) -> Collection[str]:
+        """The names of the events that are handled in a transaction of their own."""
 
 
 class RefusingHandler(Handler, Protocol):

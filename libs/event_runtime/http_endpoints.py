@@ -1,17 +1,19 @@
-"""/metrics, /livez and /readyz on one port."""
+"""/metrics, /livez and /readyz on one port, and what else a service answers there."""
 
 import json
 import threading
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from event_runtime.faults import Fault
+from event_runtime.faults import Fault, describe
 from event_runtime.health import Health
 from event_runtime.settings import HttpSettings
 
@@ -23,12 +25,35 @@ class PortOccupied(Fault):
     """The HTTP port cannot be listened on."""
 
 
-class HttpEndpoints:
-    """The endpoints, served in threads while the context lasts. Entering raises PortOccupied."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """What is said to a GET: a status, a JSON document, further headers."""
 
-    def __init__(self, settings: HttpSettings, health: Health, registry: CollectorRegistry) -> None:
+    status: HTTPStatus
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Responder = Callable[[tuple[str, ...]], HttpAnswer | None]
+"""Answers the rest of a path, its parts unquoted; None when there is no such thing."""
+
+
+class HttpEndpoints:
+    """The endpoints, served in threads while the context lasts. Entering raises PortOccupied.
+
+    `responders` answer what a service has beside its own health, by the first part of the path.
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        health: Health,
+        registry: CollectorRegistry,
+        responders: Mapping[str, Responder] | None = None,
+    ) -> None:
         self._settings = settings
-        self._handler = type("_Handler", (_Handler,), {"health": health, "registry": registry})
+        content = {"health": health, "registry": registry, "responders": dict(responders or {})}
+        self._handler = type("_Handler", (_Handler,), content)
 
     @property
     def port(self) -> int:
@@ -58,6 +83,7 @@ class HttpEndpoints:
 class _Handler(BaseHTTPRequestHandler):
     health: Health
     registry: CollectorRegistry
+    responders: Mapping[str, Responder]
     timeout = _CLIENT_TIMEOUT_S
     server_version = "customer-merge"
     sys_version = ""
@@ -73,20 +99,40 @@ class _Handler(BaseHTTPRequestHandler):
             case "/readyz":
                 reasons = self.health.unready_because()
                 self._send_json(ok=not reasons, body={"waiting_for": reasons})
-            case _:
-                self._send(HTTPStatus.NOT_FOUND, "text/plain", b"/metrics /livez /readyz\n")
+            case path:
+                self._respond(path)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing: a probe every few seconds is no event."""
+
+    def _respond(self, path: str) -> None:
+        first, *rest = (unquote(part) for part in path.removeprefix("/").split("/"))
+        responder = self.responders.get(first)
+        try:
+            answer = None if responder is None else responder(tuple(rest))
+        except Exception as fault:  # noqa: BLE001 - the caller gets one line; a server that is away is no reason to fall silent
+            answer = HttpAnswer(status=HTTPStatus.SERVICE_UNAVAILABLE, body={"error": describe(fault)})
+        if answer is None:
+            known = " ".join(["/metrics", "/livez", "/readyz", *(f"/{name}" for name in self.responders)])
+            self._send(HTTPStatus.NOT_FOUND, "text/plain", f"{known}\n".encode())
+        else:
+            body = json.dumps(answer.body, default=str).encode() + b"\n"
+            self._send(answer.status, "application/json", body, answer.headers)
 
     def _send_json(self, *, ok: bool, body: dict[str, Any]) -> None:
         status = HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE
         answer = {"status": "ok" if ok else "unavailable", **body}
         self._send(status, "application/json", json.dumps(answer).encode() + b"\n")
 
-    def _send(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+    def _send(
+        self, status: HTTPStatus, content_type: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+        for name, value in {
+            "Content-Type": content_type,
+            "Content-Length": str(len(body)),
+            **(headers or {}),
+        }.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

@@ -4,7 +4,6 @@ A message is claimed in the transaction that acts on it, so it is acted on once 
 message again gets the same outcome again, with the same event id.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from event_runtime.columns import byteas, texts
 from event_runtime.drafts import Draft
 from event_runtime.identifiers import quoted
 from event_runtime.records import MessageKey
@@ -37,7 +37,7 @@ class StoredOutcome:
     event_type: str
     topic: str
     key: bytes | None
-    headers: dict[str, str]
+    headers: str
     body: bytes | None
 
     def draft(self) -> Draft:
@@ -101,9 +101,9 @@ class Inbox:
         rows = connection.execute(
             self._insert,
             {
-                "tenants": [key.tenant_id for key in messages],
-                "messages": [key.message_id for key in messages],
-                "digests": list(messages.values()),
+                "tenants": texts([key.tenant_id for key in messages]),
+                "messages": texts([key.message_id for key in messages]),
+                "digests": byteas(list(messages.values())),
             },
         )
         return {MessageKey(row.tenant_id, row.message_id) for row in rows}
@@ -114,7 +114,7 @@ class Inbox:
         # a statement of its own: its snapshot is after the wait for those who claimed the same
         rows = connection.execute(
             self._known,
-            {"tenants": [key.tenant_id for key in keys], "messages": [key.message_id for key in keys]},
+            {"tenants": texts([key.tenant_id for key in keys]), "messages": texts([key.message_id for key in keys])},
         )
         return {MessageKey(row.tenant_id, row.message_id): row for row in rows}
 
@@ -143,7 +143,7 @@ def _outcome(row: Row[Any]) -> StoredOutcome | None:
         event_type=row.outcome_type,
         topic=row.outcome_topic,
         key=row.outcome_key,
-        headers=json.loads(row.outcome_headers),
+        headers=row.outcome_headers,
         body=row.outcome_body,
     )
 

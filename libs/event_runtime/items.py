@@ -1,6 +1,6 @@
 """Records on their way through the pipeline: understood, or known not to be."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,21 +30,26 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A record, and either the event in it or why there is none."""
+    """A record, and either the event in it or why there is none; neither: its handler does not want such events."""
 
     record: Record
     received: Received | None = None
     refused: Refused | None = None
 
 
-def understood(record: Record, codec: Decoder) -> Item:
-    """Decode a record. Raises ServerUnavailable while a schema registry does not answer."""
+def understood(record: Record, codec: Decoder, event_types: Collection[str] | None = None) -> Item:
+    """Decode a record, unless its headers say that it is none of `event_types` (None: all are wanted).
+
+    Raises ServerUnavailable while a schema registry does not answer.
+    """
     if record.value is None:
         return Item(
             record=record, refused=Refused(class_="EMPTY", reason="a tombstone, which this topic does not have")
         )
     try:
         attributes = from_headers(record.headers)
+        if event_types is not None and attributes is not None and attributes.type not in event_types:
+            return Item(record=record)
         event = codec.decode(record.value)
     except Undecodable as fault:
         return Item(record=record, refused=Refused(class_=fault.class_, reason=fault.reason))

@@ -105,6 +105,11 @@ class RuntimeMetrics:
         self.relink_overdue_merges = self._gauge(
             "relink_overdue_merges", "Merges that a system should have acknowledged by now.", system=systems
         )
+        self.large_rows_moved_total = self._counter("large_rows_moved", "Rows of large merges moved in chunks.")
+        self.large_moving_merges = self._gauge("large_moving_merges", "Large merges whose rows still move.")
+        self.large_stuck_merges = self._gauge("large_stuck_merges", "Of these, those that cannot go on by themselves.")
+        self.large_oldest_seconds = self._gauge("large_oldest_seconds", "Age of the oldest merge that still moves.")
+        self.erasures_undecided = self._gauge("erasures_undecided", "Erasures that a person has to decide about.")
         self.reconciled_rows_total = self._counter("reconciled_rows", "Rows moved from retired ids later.")
 
     def _build_info(self, service: str) -> None:

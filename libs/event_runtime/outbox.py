@@ -6,17 +6,27 @@ sequenced events only. So nobody can read a later row before an earlier one is c
 """
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from event_runtime.drafts import Draft, Place, Sealed, UnsealableDraft, payload_hash, row_digest, seal_body
+from event_runtime.columns import byteas, longs, texts
+from event_runtime.drafts import (
+    Draft,
+    Place,
+    Unplaced,
+    UnsealableDraft,
+    payload_hash,
+    placed_body,
+    row_digest,
+    seal_body,
+)
 from event_runtime.faults import Fault
 from event_runtime.identifiers import channel, quoted
 
-__all__ = ["Draft", "Outbox", "OutboxFault", "Place", "Sealed", "stream_of"]
+__all__ = ["Draft", "Outbox", "OutboxFault", "Place", "stream_of"]
 
 
 class OutboxFault(Fault):
@@ -40,30 +50,30 @@ class Outbox:
         )
         self._count_heads = text(f"SELECT count(*), min(stream), max(stream) FROM {name}.outbox_heads")
         self._append = text(_APPEND.format(schema=name))
-        self._remember = text(_REMEMBER.format(schema=name))
         self._streams: int | None = None
 
-    def append(self, connection: Connection, drafts: Sequence[Draft]) -> list[Sealed]:
+    def append(self, connection: Connection, drafts: Sequence[Draft]) -> None:
         """Give every draft its place, in this order, and write them; the relay is notified at commit.
 
-        To be called last in a transaction: it locks the heads of the streams, and other transactions wait for them. A
-        body that is a function gets the place of the sequenced draft before it.
-
-        Returns the rows as written, in the order of `drafts`.
+        To be called last in a transaction: it locks the heads of the streams, and other transactions wait for them. An
+        unplaced body gets the place of the sequenced draft before it. A draft that answers a message becomes the
+        terminal outcome of that message in the inbox.
 
         Raises:
             UnsealableDraft: a body cannot take its place.
             OutboxFault: the heads of the streams are missing, or a message answered here had its outcome already.
         """
         if not drafts:
-            return []
+            return
         streams = self.streams(connection)
-        of_draft = [stream_of(draft.tenant_id, streams) for draft in drafts]
-        heads = self._locked(connection, sorted(set(of_draft)))
-        sealed = _seal_all(zip(drafts, of_draft, strict=True), heads)
-        connection.execute(self._append, _append_parameters(sealed, heads.values(), self._channel))
-        self._remember_outcomes(connection, sealed)
-        return sealed
+        of_tenant = {tenant_id: stream_of(tenant_id, streams) for tenant_id in {draft.tenant_id for draft in drafts}}
+        heads = self._locked(connection, sorted(set(of_tenant.values())))
+        rows = _sealed(drafts, {tenant_id: heads[stream] for tenant_id, stream in of_tenant.items()})
+        remembered: int = connection.execute(
+            self._append, {**_rows(rows), **_moved(list(heads.values())), "channel": self._channel}
+        ).scalar_one()
+        if remembered != sum(draft.answers is not None for draft in drafts):
+            raise OutboxFault("a message was answered that is not claimed, or that has its terminal outcome already")
 
     def streams(self, connection: Connection) -> int:
         """How many streams this outbox has; chosen once, when its tables are made."""
@@ -83,26 +93,6 @@ class Outbox:
             raise OutboxFault(f"no heads for the streams {sorted(set(streams) - set(heads))}")
         return heads
 
-    def _remember_outcomes(self, connection: Connection, sealed: Sequence[Sealed]) -> None:
-        answers = [(row.draft.answers, row) for row in sealed if row.draft.answers is not None]
-        if not answers:
-            return
-        stored = connection.execute(
-            self._remember,
-            {
-                "tenants": [answered.tenant_id for answered, _ in answers],
-                "messages": [answered.message_id for answered, _ in answers],
-                "ids": [row.draft.event_id for _, row in answers],
-                "types": [row.draft.event_type for _, row in answers],
-                "topics": [row.draft.topic for _, row in answers],
-                "keys": [row.key for _, row in answers],
-                "headers": [json.dumps(dict(row.headers)) for _, row in answers],
-                "bodies": [row.body for _, row in answers],
-            },
-        )
-        if stored.rowcount != len(answers):
-            raise OutboxFault("a message was answered that is not claimed, or that has its terminal outcome already")
-
 
 @dataclass(slots=True)
 class _Head:
@@ -113,102 +103,127 @@ class _Head:
     digest: bytes
 
 
-def _seal_all(drafts: Iterable[tuple[Draft, int]], heads: Mapping[int, _Head]) -> list[Sealed]:
-    sealed: list[Sealed] = []
+class _Row(NamedTuple):
+    """A draft with its place: one row of the outbox. `sequence` and `partition` are those of sequenced events."""
+
+    stream: int
+    position: int
+    sequence: int | None
+    event_id: str
+    event_type: str
+    topic: str
+    partition: int | None
+    key: bytes | None
+    headers: str
+    body: bytes | None
+    digest: bytes
+    answered_tenant_id: str | None
+    answered_message_id: str | None
+
+
+def _sealed(drafts: Sequence[Draft], heads: Mapping[str, _Head]) -> list[_Row]:
+    """The rows of drafts; `heads`, by tenant, are moved on."""
+    rows = []
     before: tuple[str, Place] | None = None
-    for draft, stream in drafts:
-        row = _seal(draft, heads[stream], before)
-        if row.place is not None:
-            before = (draft.tenant_id, row.place)
-        sealed.append(row)
-    return sealed
+    for draft in drafts:
+        head, key, headers, body = heads[draft.tenant_id], draft.key, draft.headers, draft.body
+        sequence = partition = None
+        if draft.sequenced:
+            place = Place(head.stream, head.sequence + 1, head.hash)
+            body = seal_body(draft, place)
+            head.sequence, head.hash = place.sequence, payload_hash(draft, body)
+            sequence, partition = place.sequence, place.stream
+            # the stream is the partition; the key says the same, for readers that see only the record
+            key = b"%d" % place.stream
+            headers = _with_place(headers, place)
+            before = (draft.tenant_id, place)
+        elif isinstance(body, Unplaced):
+            if before is None or before[0] != draft.tenant_id:
+                raise UnsealableDraft(f"{draft.event_type} {draft.event_id} follows no sequenced event of its tenant")
+            body = placed_body(body, before[1])
+        head.position += 1
+        head.digest = row_digest(head.digest, event_id=draft.event_id, topic=draft.topic, key=key, body=body)
+        rows.append(
+            _Row(
+                head.stream,
+                head.position,
+                sequence,
+                draft.event_id,
+                draft.event_type,
+                draft.topic,
+                partition,
+                key,
+                headers,
+                body,
+                head.digest,
+                *(draft.answers or (None, None)),
+            )
+        )
+    return rows
 
 
-def _seal(draft: Draft, head: _Head, before: tuple[str, Place] | None) -> Sealed:
-    place, key, body, headers = None, draft.key, draft.body, draft.headers
-    if draft.sequenced:
-        place = Place(stream=head.stream, sequence=head.sequence + 1, prev_hash=head.hash)
-        # the stream is the partition; the key says the same, for readers that see only the record
-        key = str(head.stream).encode()
-        body = seal_body(draft, place)
-        headers = {
-            **draft.headers,
-            "ce_stream": str(place.stream),
-            "ce_sequence": str(place.sequence),
-            "ce_partitionkey": str(place.stream),
-        }
-        head.sequence, head.hash = place.sequence, payload_hash(draft, body)
-    elif callable(body):
-        if before is None or before[0] != draft.tenant_id:
-            raise UnsealableDraft(f"{draft.event_type} {draft.event_id} follows no sequenced event of its tenant")
-        body = body(before[1])
-    head.position += 1
-    head.digest = row_digest(head.digest, event_id=draft.event_id, topic=draft.topic, key=key, body=body)
-    return Sealed(
-        draft=draft,
-        stream=head.stream,
-        position=head.position,
-        place=place,
-        key=key,
-        headers=headers,
-        body=body,
-        digest=head.digest,
-    )
+def _with_place(headers: str, place: Place) -> str:
+    more = f'"ce_stream": "{place.stream}", "ce_sequence": "{place.sequence}", "ce_partitionkey": "{place.stream}"}}'
+    return f"{headers[:-1]}, {more}"
 
 
-def _append_parameters(sealed: Sequence[Sealed], heads: Iterable[_Head], notify: str) -> dict[str, object]:
-    moved = list(heads)
+def _rows(rows: Sequence[_Row]) -> dict[str, object]:
     return {
-        "head_streams": [head.stream for head in moved],
-        "head_positions": [head.position for head in moved],
-        "head_sequences": [head.sequence for head in moved],
-        "head_hashes": [head.hash for head in moved],
-        "head_digests": [head.digest for head in moved],
-        "streams": [row.stream for row in sealed],
-        "positions": [row.position for row in sealed],
-        "sequences": [row.place.sequence if row.place else None for row in sealed],
-        "ids": [row.draft.event_id for row in sealed],
-        "types": [row.draft.event_type for row in sealed],
-        "topics": [row.draft.topic for row in sealed],
-        "partitions": [row.place.stream if row.place else None for row in sealed],
-        "keys": [row.key for row in sealed],
-        "headers": [json.dumps(dict(row.headers)) for row in sealed],
-        "bodies": [row.body for row in sealed],
-        "digests": [row.digest for row in sealed],
-        "channel": notify,
+        "streams": longs([row.stream for row in rows]),
+        "positions": longs([row.position for row in rows]),
+        "sequences": longs([row.sequence for row in rows]),
+        "ids": texts([row.event_id for row in rows]),
+        "types": texts([row.event_type for row in rows]),
+        "topics": texts([row.topic for row in rows]),
+        "partitions": longs([row.partition for row in rows]),
+        "keys": byteas([row.key for row in rows]),
+        "headers": texts([row.headers for row in rows]),
+        "bodies": byteas([row.body for row in rows]),
+        "digests": byteas([row.digest for row in rows]),
+        "answered_tenants": texts([row.answered_tenant_id for row in rows]),
+        "answered_messages": texts([row.answered_message_id for row in rows]),
     }
 
 
-# One statement and one round trip while the heads are locked.
+def _moved(heads: Sequence[_Head]) -> dict[str, object]:
+    return {
+        "head_streams": longs([head.stream for head in heads]),
+        "head_positions": longs([head.position for head in heads]),
+        "head_sequences": longs([head.sequence for head in heads]),
+        "head_hashes": byteas([head.hash for head in heads]),
+        "head_digests": byteas([head.digest for head in heads]),
+    }
+
+
+# One statement and one round trip while the heads are locked. `outcome_id IS NULL`: a message has one terminal outcome,
+# whatever the program believes.
 _APPEND = """
 WITH moved AS (
   UPDATE {schema}.outbox_heads AS head
   SET position = new.position, sequence = new.sequence, hash = new.hash, digest = new.digest
   FROM unnest(
-    CAST(:head_streams AS integer[]), CAST(:head_positions AS bigint[]), CAST(:head_sequences AS bigint[]),
+    CAST(:head_streams AS bigint[]), CAST(:head_positions AS bigint[]), CAST(:head_sequences AS bigint[]),
     CAST(:head_hashes AS bytea[]), CAST(:head_digests AS bytea[])
   ) AS new (stream, position, sequence, hash, digest)
   WHERE head.stream = new.stream
+), new AS (
+  SELECT * FROM unnest(
+    CAST(:streams AS bigint[]), CAST(:positions AS bigint[]), CAST(:sequences AS bigint[]), CAST(:ids AS text[]),
+    CAST(:types AS text[]), CAST(:topics AS text[]), CAST(:partitions AS bigint[]), CAST(:keys AS bytea[]),
+    CAST(:headers AS text[]), CAST(:bodies AS bytea[]), CAST(:digests AS bytea[]),
+    CAST(:answered_tenants AS text[]), CAST(:answered_messages AS text[])
+  ) AS new (stream, position, sequence, id, type, topic, partition, key, headers, body, digest, tenant_id, message_id)
 ), appended AS (
   INSERT INTO {schema}.outbox
     (stream, position, sequence, event_id, event_type, topic, partition, key, headers, body, digest)
-  SELECT * FROM unnest(
-    CAST(:streams AS integer[]), CAST(:positions AS bigint[]), CAST(:sequences AS bigint[]), CAST(:ids AS text[]),
-    CAST(:types AS text[]), CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:keys AS bytea[]),
-    CAST(:headers AS text[]), CAST(:bodies AS bytea[]), CAST(:digests AS bytea[])
-  )
+  SELECT stream, position, sequence, id, type, topic, partition, key, headers, body, digest FROM new
+), remembered AS (
+  UPDATE {schema}.inbox AS message
+  SET outcome_id = new.id, outcome_type = new.type, outcome_topic = new.topic, outcome_key = new.key,
+      outcome_headers = new.headers, outcome_body = new.body
+  FROM new
+  WHERE message.tenant_id = new.tenant_id AND message.message_id = new.message_id AND message.outcome_id IS NULL
+  RETURNING 1
 )
-SELECT pg_notify(:channel, '')
-"""
-
-# `outcome_id IS NULL`: a message has one terminal outcome, whatever the program believes.
-_REMEMBER = """
-UPDATE {schema}.inbox AS message
-SET outcome_id = new.id, outcome_type = new.type, outcome_topic = new.topic, outcome_key = new.key,
-    outcome_headers = new.headers, outcome_body = new.body
-FROM unnest(
-  CAST(:tenants AS text[]), CAST(:messages AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]),
-  CAST(:topics AS text[]), CAST(:keys AS bytea[]), CAST(:headers AS text[]), CAST(:bodies AS bytea[])
-) AS new (tenant_id, message_id, id, type, topic, key, headers, body)
-WHERE message.tenant_id = new.tenant_id AND message.message_id = new.message_id AND message.outcome_id IS NULL
+SELECT (SELECT count(*) FROM remembered) FROM pg_notify(:channel, '')
 """

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 from uuid_utils import uuid7
 
-from event_runtime import cloudevents
-from event_runtime.drafts import Draft, Place
+from event_runtime.cloudevents import HeaderText
+from event_runtime.drafts import Draft, Unplaced
 from event_runtime.records import MessageKey
 
 
@@ -46,6 +46,9 @@ class Encoder(Protocol):
     def encode(self, event: BaseModel) -> bytes:
         """The record value of an event."""
 
+    def encode_unplaced(self, event: BaseModel) -> Unplaced:
+        """The same of an event that names the place of another one, with a gap there."""
+
     def schema_uri(self, event_type: str) -> str:
         """What names the schema of an event in CloudEvents' `dataschema`."""
 
@@ -66,66 +69,42 @@ class Publisher:
     ) -> None:
         self._codec = codec
         self._catalogue = catalogue
-        self._source = source
         self._topics = topics or {}
+        self._headers = {
+            name: HeaderText(source=source, type_=name, dataschema=codec.schema_uri(name)) for name in catalogue
+        }
 
     def draft(self, event: BaseModel, *, event_id: str | None = None, answers: MessageKey | None = None) -> Draft:
         """The draft of an event. A sequenced event is given with zeros as stream, sequence and prev_hash.
 
         With `answers` it is kept in the inbox as the terminal outcome of that message.
         """
-        kind = self._catalogue[type(event).__name__]
-        key = None if kind.sequenced else kind.key(event)
-        return self._draft(
-            kind,
-            str(event.tenant_id),  # type: ignore[attr-defined]  # every event has one; the model base is the contract's
-            body=self._codec.encode(event),
-            key=key,
-            subject=kind.subject(event),
-            event_id=event_id,
-            answers=answers,
-        )
+        return self._of(event, self._codec.encode(event), event_id, answers)
 
-    def draft_after(
-        self,
-        event_type: str,
-        tenant_id: str,
-        build: Callable[[Place], BaseModel],
-        *,
-        key: str,
-        subject: str,
-        event_id: str | None = None,
-        answers: MessageKey | None = None,
-    ) -> Draft:
+    def draft_after(self, event: BaseModel, *, event_id: str | None = None, answers: MessageKey | None = None) -> Draft:
         """The draft of an event that names the place of the sequenced event before it in the same append.
 
-        `build` is called under the lock of the stream with that place; it makes the event and nothing else.
+        What `event` itself says about its place does not count.
         """
-
-        def body(place: Place) -> bytes:
-            return self._codec.encode(build(place))
-
-        return self._draft(
-            self._catalogue[event_type],
-            tenant_id,
-            body=body,
-            key=key,
-            subject=subject,
-            event_id=event_id,
-            answers=answers,
-        )
+        return self._of(event, self._codec.encode_unplaced(event), event_id, answers)
 
     def tombstone(self, event_type: str, tenant_id: str, *, key: str, subject: str) -> Draft:
         """The draft of a record without a value: a compacted topic forgets this key."""
-        kind = self._catalogue[event_type]
-        return self._draft(kind, tenant_id, body=None, key=key, subject=subject)
+        return self._draft(self._catalogue[event_type], tenant_id, body=None, key=key, subject=subject)
+
+    def _of(self, event: BaseModel, body: bytes | Unplaced, event_id: str | None, answers: MessageKey | None) -> Draft:
+        kind = self._catalogue[type(event).__name__]
+        tenant_id: str = event.tenant_id  # type: ignore[attr-defined]  # every event has one; the model base is the contract's
+        key = None if kind.sequenced else kind.key(event)
+        subject = kind.subject(event)
+        return self._draft(kind, tenant_id, body=body, key=key, subject=subject, event_id=event_id, answers=answers)
 
     def _draft(
         self,
         kind: PublishedType,
         tenant_id: str,
         *,
-        body: bytes | Callable[[Place], bytes] | None,
+        body: bytes | Unplaced | None,
         key: str | None,
         subject: str,
         event_id: str | None = None,
@@ -138,20 +117,9 @@ class Publisher:
             tenant_id=tenant_id,
             topic=self._topics.get(kind.topic, kind.topic),
             key=None if key is None else key.encode(),
-            headers=self._headers(kind, event_id, subject, key),
+            headers=self._headers[kind.name].of(event_id, subject, datetime.now(UTC), key),
             body=body,
             sequenced=kind.sequenced,
             framing_bytes=self._codec.framing_bytes,
             answers=answers,
-        )
-
-    def _headers(self, kind: PublishedType, event_id: str, subject: str, key: str | None) -> dict[str, str]:
-        return cloudevents.headers(
-            event_id=event_id,
-            source=self._source,
-            type_=kind.name,
-            subject=subject,
-            time=datetime.now(UTC),
-            partitionkey=key,
-            dataschema=self._codec.schema_uri(kind.name),
         )

@@ -1,7 +1,7 @@
 """What travels between the bus, the pipeline and a handler: records as read, and records as understood."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -25,8 +25,9 @@ class MessageKey(NamedTuple):
 class Record:
     """A record as it was read from the bus, undecoded.
 
-    A `value` of None is a tombstone. `timestamp_ms` is the record's time in milliseconds since 1970, -1 when the broker
-    gave none. The repr never shows key, value or headers: they may hold personal data.
+    `source` is the partition it was read from. A `value` of None is a tombstone. `timestamp_ms` is the record's time in
+    milliseconds since 1970, -1 when the broker gave none. The repr never shows key, value or headers: they may hold
+    personal data.
     """
 
     topic: str
@@ -36,11 +37,11 @@ class Record:
     value: bytes | None
     headers: Mapping[str, bytes]
     timestamp_ms: int
+    source: Partition = field(init=False)
 
-    @property
-    def source(self) -> Partition:
-        """The partition it was read from."""
-        return Partition(self.topic, self.partition)
+    def __post_init__(self) -> None:
+        # Asked for a dozen times a record.
+        object.__setattr__(self, "source", Partition(self.topic, self.partition))
 
     def __repr__(self) -> str:
         return f"Record({self.topic}/{self.partition}/{self.offset}, {len(self.value or b'')} bytes)"

@@ -138,7 +138,7 @@ def _produce(
         value=row.body,
         key=row.key,
         partition=_ANY_PARTITION if row.partition is None else row.partition,
-        headers=[(name, value.encode(errors="surrogateescape")) for name, value in json.loads(row.headers).items()],
+        headers=json.loads(row.headers),
         on_delivery=delivered,
     )
 

@@ -1,12 +1,13 @@
 """The outbox as the relay reads it: rows in order, and its mark of what is published."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from event_runtime.columns import longs
+from event_runtime.database import driver_of
 from event_runtime.faults import Fault
 from event_runtime.identifiers import quoted
 
@@ -37,9 +38,8 @@ class Progress(NamedTuple):
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxRow:
-    """A row to be published."""
+class OutboxRow(NamedTuple):
+    """A row to be published; `headers` is a JSON object of strings."""
 
     stream: int
     position: int
@@ -57,7 +57,7 @@ class OutboxReader:
 
     def __init__(self, schema: str) -> None:
         name = quoted(schema)
-        self._rows = text(_ROWS.format(schema=name))
+        self._rows = _ROWS.format(schema=name)
         self._marks = text(f"SELECT stream, position, digest FROM {name}.outbox_published ORDER BY stream")
         self._digest_at = text(f"SELECT digest FROM {name}.outbox WHERE stream = :stream AND position = :position")
         self._mark = text(_MARK.format(schema=name))
@@ -87,12 +87,14 @@ class OutboxReader:
             OutboxGap: a position is missing. A later row is never visible before an earlier one, so this is loss.
         """
         asked = {
-            "streams": list(progress),
-            "positions": [behind.position for behind in progress.values()],
+            "streams": longs(list(progress)),
+            "positions": longs([behind.position for behind in progress.values()]),
             "limit": limit,
             "max_bytes": _MAX_STREAM_BYTES,
         }
-        rows = [OutboxRow(**row) for row in connection.execute(self._rows, asked).mappings()]
+        # the driver's own cursor, because it can answer in binary: as text every byte would be spelled in hex
+        with driver_of(connection).cursor(binary=True) as cursor:
+            rows = [OutboxRow._make(row) for row in cursor.execute(self._rows, asked)]
         expected = {stream: behind.position + 1 for stream, behind in progress.items()}
         for row in rows:
             if row.position != expected[row.stream]:
@@ -122,17 +124,17 @@ class OutboxReader:
 
 _ROWS = """
 SELECT o.stream, o.position, o.topic, o.partition, o.key, o.headers, o.body, o.digest, o.created_at
-FROM unnest(CAST(:streams AS integer[]), CAST(:positions AS bigint[])) AS behind (stream, position)
+FROM unnest(%(streams)s::bigint[], %(positions)s::bigint[]) AS behind (stream, position)
 CROSS JOIN LATERAL (
   SELECT next.*,
     sum(COALESCE(octet_length(body), 0)) OVER (ORDER BY position) - COALESCE(octet_length(body), 0) AS before
   FROM (
     SELECT * FROM {schema}.outbox AS row
     WHERE row.stream = behind.stream AND row.position > behind.position
-    ORDER BY row.position LIMIT :limit
+    ORDER BY row.position LIMIT %(limit)s
   ) AS next
 ) AS o
-WHERE o.before < :max_bytes
+WHERE o.before < %(max_bytes)s
 ORDER BY o.stream, o.position
 """
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import psycopg
 from sqlalchemy import Connection, text
 
 from event_runtime import health
+from event_runtime.database import driver_of
 from event_runtime.failpoints import failpoint
 from event_runtime.faults import SettingError
 from event_runtime.identifiers import channel
@@ -25,6 +25,12 @@ _log = get_logger(__name__)
 
 _TELL_EVERY_S = 5.0
 _NOTICE_STOP_WITHIN_S = 0.5
+# The relay's marks and leases may be lost with the server: Kafka's progress and its fencing are what counts. A plan
+# made while the outbox was empty is kept when it is full: it must be one by index from the start.
+_SETTINGS = text(
+    "SELECT set_config('synchronous_commit', 'off', false), set_config('enable_seqscan', 'off', false),"
+    " set_config('enable_bitmapscan', 'off', false), set_config('jit', 'off', false)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +39,9 @@ class RelayPolicy:
 
     lease_s: float = 10.0  # a dead relay's slot is taken over after this long
     max_rows: int = 1_000  # of a stream, in one transaction
-    busy_rows: int = 50  # after a transaction of this many rows …
-    rest_s: float = 0.03  # … it rests, so that the next one carries more
+    busy_rows: int = 50  # after a transaction of this many rows it rests, so that the next one carries more …
+    rest_a_row_s: float = 0.0002  # … as long as they were many …
+    rest_s: float = 0.1  # … and no longer
     poll_s: float = 1.0  # without a notification
     restart_s: float = 1.0  # between a fault and the next producer
     refresh_s: float = 3_600.0  # a broker forgets a group's offsets after 7 days without a commit
@@ -82,8 +89,7 @@ class RelayTerm:
             RelayHalted: bus and database disagree, or rows are missing.
             KafkaException, DeliveryFailed, SQLAlchemyError, psycopg.Error: the term is over; nothing is lost.
         """
-        # its marks and leases may be lost with the server: Kafka's progress and its fencing are what counts
-        self._connection.execute(text("SET synchronous_commit = off"))
+        self._connection.execute(_SETTINGS)
         if not self._elected():
             return
         identity = hashlib.sha256(self._reader.identity(self._connection).encode()).hexdigest()[:12]
@@ -164,7 +170,7 @@ class RelayTerm:
             return
         self._publish(producer, rows)
         if len(rows) >= self._policy.busy_rows and max(_per_stream(rows).values()) < self._policy.max_rows:
-            self._stop.wait(self._policy.rest_s)
+            self._stop.wait(min(self._policy.rest_s, len(rows) * self._policy.rest_a_row_s))
 
     def _publish(self, producer: RelayProducer, rows: Sequence[OutboxRow]) -> None:
         moved = {row.stream: Progress(row.position, row.digest) for row in rows}
@@ -174,11 +180,12 @@ class RelayTerm:
         self._reader.mark(self._connection, moved)
         failpoint("after_mark")
         now = datetime.now(UTC)
-        for row in rows:
-            delay_s = max(0.0, (now - row.created_at).total_seconds())
-            self._metrics.relay_delay_seconds.labels(row.topic).observe(delay_s)
         for topic, count in Counter(row.topic for row in rows).items():
             self._metrics.relay_rows_total.labels(topic).inc(count)
+            observe = self._metrics.relay_delay_seconds.labels(topic).observe
+            for row in rows:
+                if row.topic == topic:
+                    observe(max(0.0, (now - row.created_at).total_seconds()))
 
     def _when_idle(self, producer: RelayProducer) -> None:
         now_s = time.monotonic()
@@ -193,9 +200,7 @@ class RelayTerm:
         self._await_notification()
 
     def _await_notification(self) -> None:
-        driver: object = self._connection.connection.dbapi_connection
-        if not isinstance(driver, psycopg.Connection):
-            raise TypeError(f"the relay listens with psycopg; this connection is a {type(driver).__name__}")
+        driver = driver_of(self._connection)
         until_s = time.monotonic() + self._policy.poll_s
         while not self._stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
             if list(driver.notifies(timeout=min(_NOTICE_STOP_WITHIN_S, left_s), stop_after=1)):

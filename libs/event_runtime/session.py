@@ -151,9 +151,12 @@ class Session:
         watched = [record for record in records if record.source in self._suspects.watched]
         others = [record for record in records if record.source not in self._suspects.watched]
         if others:
-            self._runner.settle(self._runner.retried(lambda: [understood(record, self._codec) for record in others]))
+            self._runner.settle(self._runner.retried(lambda: [self._understood(record) for record in others]))
         for record in watched:
             self._try_alone(record)
+
+    def _understood(self, record: Record) -> Item:
+        return understood(record, self._codec, self._at.event_types(record.topic))
 
     def _go_to_ends(self) -> None:
         """Move positions past what no reader sees, so that a partition at rest shows no lag."""
@@ -182,7 +185,7 @@ class Session:
         else:
             self._note_trying(record, record.offset)
             try:
-                self._runner.settle([self._runner.retried(lambda: understood(record, self._codec))])
+                self._runner.settle([self._runner.retried(lambda: self._understood(record))])
             except BaseException:
                 self._note_trying(record, None)  # it raised; it did not kill
                 raise

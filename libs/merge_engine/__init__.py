@@ -1,7 +1,12 @@
 """A merge plan against a live database: load, check, preview, apply with journal, verify and undo."""
 
 from merge_engine.engine import MergeEngine
-from merge_engine.faults import MergeEngineError, PlanError, RootMoved
+from merge_engine.erasing import AlreadyErased, Erased, ErasureResult, ErasureWaits
+from merge_engine.faults import MergeEngineError, PlanError, RootMoved, TooManyRows
+from merge_engine.large.leases import Lease, LeaseLost, MovingMerge
+from merge_engine.large.merges import LargeMerges
+from merge_engine.large.moving import Step
+from merge_engine.large.progress import LargeMerge
 from merge_engine.values import (
     Account,
     Canonical,
@@ -15,25 +20,38 @@ from merge_engine.values import (
     MergeState,
     Preview,
     RuleCheck,
+    RuleFigure,
     SearchCriteria,
 )
 
 __all__ = [
     "Account",
+    "AlreadyErased",
     "Canonical",
     "CustomerSummary",
+    "Erased",
+    "ErasureResult",
+    "ErasureWaits",
     "FieldPreview",
     "Finding",
     "FindingKind",
     "Identifier",
+    "LargeMerge",
+    "LargeMerges",
+    "Lease",
+    "LeaseLost",
     "MergeEngine",
     "MergeEngineError",
     "MergeRecord",
     "MergeState",
     "MergedAccount",
+    "MovingMerge",
     "PlanError",
     "Preview",
     "RootMoved",
     "RuleCheck",
+    "RuleFigure",
     "SearchCriteria",
+    "Step",
+    "TooManyRows",
 ]

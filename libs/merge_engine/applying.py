@@ -1,9 +1,8 @@
 """Carrying out the plans of one wave: children, records, edges, map, each in one statement for all of them."""
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,62 +10,37 @@ from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from customer_identity.merging import (
-    ConsentDecision,
     Disposition,
-    ExternalIdMove,
     LoserResult,
     Merged,
-    Moved,
     Redirect,
     RuleWarning,
     VersionedId,
 )
 from customer_identity.merging.identity_map import redirects_of_merge
 from customer_identity.merging.planning import MergePlan
+from event_runtime.columns import longs, texts
 from merge_engine.compiled_plan import CompiledPlan
-from merge_engine.loading import columns
-from merge_engine.statements.children import ChildStatements
-
-
-@dataclass(slots=True)
-class ChildMoves:
-    """What moving the children of a wave did, by merge id."""
-
-    rows: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    collisions: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    external_ids: dict[str, list[ExternalIdMove]] = field(default_factory=lambda: defaultdict(list))
-    consents: dict[str, list[ConsentDecision]] = field(default_factory=lambda: defaultdict(list))
-
-    def moved(self, merge_id: str, tables: Sequence[ChildStatements]) -> tuple[Moved, ...]:
-        """Figures by table; tables that the merge did not touch are left out."""
-        return tuple(
-            Moved(table=child.table, rows=rows, collisions=collisions)
-            for child in tables
-            for rows, collisions in [
-                (self.rows.get((merge_id, child.table), 0), self.collisions.get((merge_id, child.table), 0))
-            ]
-            if rows or collisions
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """One loser of one merge; `position` is its place in the order, from 1."""
-
-    merge_id: str
-    tenant_id: str
-    loser_id: str
-    winner_id: str
-    position: int
+from merge_engine.large.sizing import Sizes, leave_rows
+from merge_engine.loading import text_columns
+from merge_engine.moving_children import Pair, move_children, pair_parameters
 
 
 def apply_plans(
-    connection: Connection, compiled: CompiledPlan, plans: Sequence[MergePlan], now: datetime
+    connection: Connection,
+    compiled: CompiledPlan,
+    plans: Sequence[MergePlan],
+    now: datetime,
+    sizes: Sizes,
 ) -> list[Merged]:
-    """Merge. Every root of every plan is locked, and no root appears in two plans."""
+    """Merge. Every root of every plan is locked, and no root appears in two plans.
+
+    The rows of large merges follow in chunks, as far as nothing depends on them.
+    """
     if not plans:
         return []
     merge_ids = [str(uuid7()) for _ in plans]
+    moving = frozenset(merge_ids[position] for position in sizes.large)
     pairs = [
         Pair(
             merge_id=merge_id,
@@ -74,67 +48,50 @@ def apply_plans(
             loser_id=loser.root_id,
             winner_id=plan.winner.root_id,
             position=position,
+            facilitator_id=None if plan.facilitator is None else plan.facilitator.root_id,
+            patch=patch,
         )
-        for merge_id, plan in zip(merge_ids, plans, strict=True)
+        for merge_id, plan, patch in zip(merge_ids, plans, _patches(compiled, plans), strict=True)
         for position, loser in enumerate(plan.losers, start=1)
     ]
+    chosen = [(merge_id, plan.order) for merge_id, plan in zip(merge_ids, plans, strict=True)]
+    moves = move_children(connection, compiled, pairs, chosen, moving=moving, occupied=sizes.occupied)
+    # Losers before the winner: what only one record may hold, such as an e-mail address, is free when it is wanted.
+    loser_versions = _change_losers(connection, compiled, pairs, moving)
     winner_versions = _change_winners(connection, compiled, plans, merge_ids)
-    moves = move_children(connection, compiled, pairs)
-    losers = connection.exec_driver_sql(
-        compiled.customers.losers, {**pair_parameters(pairs), **compiled.mark_parameters}
-    )
-    loser_versions = {(merge_id, loser_id): version for merge_id, loser_id, version in losers}
     redirects = [redirects_of_merge(plan.winner.root_id, plan.losers) for plan in plans]
-    connection.exec_driver_sql(compiled.customers.edges, pair_parameters(pairs))
+    parameters = pair_parameters(pairs)
+    connection.exec_driver_sql(compiled.customers.edges, parameters)
     tenants = [plan.order.tenant_id for plan in plans]
     keep_redirects(connection, compiled, zip(merge_ids, tenants, redirects, strict=True), now)
     _relink_members(connection, compiled, plans)
+    disposition = Disposition(compiled.plan.disposition.kind.upper())
     _record_merges(connection, compiled, plans, merge_ids, now)
-    return [
+    tables = moves.tables(compiled.children)
+    merged = [
         Merged(
             order=plan.order,
             merge_id=merge_id,
             winner=VersionedId(id=plan.winner.root_id, version=winner_versions[merge_id]),
             losers=tuple(
-                LoserResult(
-                    id=loser.root_id, version=loser_versions[merge_id, loser.root_id], disposition=Disposition.LINK
-                )
+                LoserResult(id=loser.root_id, version=loser_versions[merge_id, loser.root_id], disposition=disposition)
                 for loser in plan.losers
             ),
             redirects=changed,
             external_ids=tuple(moves.external_ids.get(merge_id, ())),
-            moved=moves.moved(merge_id, compiled.children),
+            moved=moves.moved(merge_id, tables),
             field_decisions=plan.fields.decisions,
             consent_decisions=tuple(moves.consents.get(merge_id, ())),
             undoable_until=now + compiled.policy.undo_window,
             policy_version=compiled.policy.version,
             warnings=tuple(RuleWarning(rule=warning.rule, message=warning.message) for warning in plan.warnings),
             merged_at=now,
+            rows="MOVING" if merge_id in moving else "COMPLETE",
         )
         for plan, merge_id, changed in zip(plans, merge_ids, redirects, strict=True)
     ]
-
-
-def move_children(connection: Connection, compiled: CompiledPlan, pairs: Sequence[Pair]) -> ChildMoves:
-    """Move, put aside and sum all rows that hang on the losers."""
-    moves = ChildMoves()
-    parameters = pair_parameters(pairs)
-    for child in compiled.children:
-        if child.remove is not None:
-            for merge_id, removed, count, *consent in connection.exec_driver_sql(child.remove, parameters):
-                if removed:
-                    moves.collisions[merge_id, child.table] += count
-                else:
-                    moves.consents[merge_id].append(_consent(*consent))
-        if child.create is not None:
-            connection.exec_driver_sql(child.create, parameters)
-        for statement in (child.move, child.total):
-            if statement is not None:
-                for merge_id, count, *ids in connection.exec_driver_sql(statement, parameters):
-                    moves.rows[merge_id, child.table] += count
-                    if ids:
-                        moves.external_ids[merge_id].append(_external_id(*ids))
-    return moves
+    leave_rows(connection, compiled, [one for one in merged if one.merge_id in moving])
+    return merged
 
 
 def keep_redirects(
@@ -149,7 +106,7 @@ def keep_redirects(
         for merge_id, tenant, changed in redirects
         for r in changed
     ]
-    merge_column, tenant_column, ids, direct_to, canonical_ids, versions = columns(rows, 6)
+    merge_column, tenant_column, ids, direct_to, canonical_ids = text_columns([row[:5] for row in rows], 5)
     written = connection.exec_driver_sql(
         compiled.customers.canonical,
         {
@@ -158,7 +115,7 @@ def keep_redirects(
             "ids": ids,
             "direct_to": direct_to,
             "canonical_ids": canonical_ids,
-            "versions": versions,
+            "versions": longs([row[5] for row in rows]),
             "changed_at": now,
         },
     )
@@ -166,33 +123,53 @@ def keep_redirects(
         raise AssertionError("the identity map changed under its lock")
 
 
-def pair_parameters(pairs: Sequence[Pair]) -> Mapping[str, Any]:
-    """The parameters of the CTE `t`."""
-    return {
-        "merge_ids": [pair.merge_id for pair in pairs],
-        "tenants": [pair.tenant_id for pair in pairs],
-        "losers": [pair.loser_id for pair in pairs],
-        "winners": [pair.winner_id for pair in pairs],
-        "positions": [pair.position for pair in pairs],
-    }
+def _patches(compiled: CompiledPlan, plans: Sequence[MergePlan]) -> list[str]:
+    """What each merge writes to its winner, for tables that copy it."""
+    if not any(child.refresh for child in compiled.children):
+        return ["{}"] * len(plans)
+    return [json.dumps(plan.fields.patch, default=_as_json) for plan in plans]
 
 
 def _change_winners(
     connection: Connection, compiled: CompiledPlan, plans: Sequence[MergePlan], merge_ids: Sequence[str]
 ) -> dict[str, int]:
-    changes = [
-        json.dumps({"before": plan.fields.before, "wrote": plan.fields.patch}, default=_as_json) for plan in plans
-    ]
+    changes = [_change(plan) for plan in plans]
     rows = connection.exec_driver_sql(
         compiled.customers.winners,
         {
-            "merge_ids": merge_ids,
-            "tenants": [plan.order.tenant_id for plan in plans],
-            "winners": [plan.winner.root_id for plan in plans],
-            "changes": changes,
+            "merge_ids": texts(merge_ids),
+            "tenants": texts([plan.order.tenant_id for plan in plans]),
+            "winners": texts([plan.winner.root_id for plan in plans]),
+            "changes": texts(changes),
         },
     )
     return {merge_id: version for merge_id, version in rows}  # noqa: C416 - rows are no pairs to mypy
+
+
+_NO_CHANGE = json.dumps({"before": {}, "wrote": {}})
+
+
+def _change(plan: MergePlan) -> str:
+    """What the journal keeps of the winner's fields; an undo that decides them again needs the order's choices, too."""
+    if not plan.fields.patch and not plan.order.field_choices:
+        return _NO_CHANGE
+    change: dict[str, Any] = {"before": plan.fields.before, "wrote": plan.fields.patch}
+    if plan.order.field_choices:
+        change["choices"] = [asdict(choice) for choice in plan.order.field_choices]
+    return json.dumps(change, default=_as_json)
+
+
+def _change_losers(
+    connection: Connection, compiled: CompiledPlan, pairs: Sequence[Pair], moving: Collection[str]
+) -> dict[tuple[str, str], int]:
+    """Mark or delete the losers; one whose rows still hang on it is deleted when they have moved."""
+    later = [pair for pair in pairs if pair.merge_id in moving] if compiled.chunks.versions is not None else []
+    at_once = [pair for pair in pairs if pair not in later] if later else pairs
+    parameters = {**pair_parameters(at_once), **compiled.mark_parameters}
+    versions = [*connection.exec_driver_sql(compiled.customers.losers, parameters)]
+    if later and compiled.chunks.versions is not None:
+        versions += connection.exec_driver_sql(compiled.chunks.versions, pair_parameters(later))
+    return {(merge_id, loser_id): version for merge_id, loser_id, version in versions}
 
 
 def _relink_members(connection: Connection, compiled: CompiledPlan, plans: Sequence[MergePlan]) -> None:
@@ -204,8 +181,8 @@ def _relink_members(connection: Connection, compiled: CompiledPlan, plans: Seque
         for member in loser.records
         if member is not loser.root
     ]
-    if rows:
-        tenants, ids, roots = columns(rows, 3)
+    if rows and compiled.customers.links is not None:
+        tenants, ids, roots = text_columns(rows, 3)
         connection.exec_driver_sql(compiled.customers.links, {"tenants": tenants, "ids": ids, "roots": roots})
 
 
@@ -220,26 +197,19 @@ def _record_merges(
     connection.exec_driver_sql(
         compiled.customers.merges,
         {
-            "merge_ids": merge_ids,
-            "tenants": [order.tenant_id for order in orders],
-            "command_ids": [order.command_id for order in orders],
-            "winners": [plan.winner.root_id for plan in plans],
-            "actors": [order.requested_by.id for order in orders],
-            "reasons": [order.reason for order in orders],
-            "candidate_ids": [order.candidate_id for order in orders],
+            "merge_ids": texts(merge_ids),
+            "tenants": texts([order.tenant_id for order in orders]),
+            "command_ids": texts([order.command_id for order in orders]),
+            "winners": texts([plan.winner.root_id for plan in plans]),
+            "actors": texts([order.requested_by.id for order in orders]),
+            "reasons": texts([order.reason for order in orders]),
+            "candidate_ids": texts([order.candidate_id for order in orders]),
+            "facilitators": texts([None if plan.facilitator is None else plan.facilitator.root_id for plan in plans]),
             "policy_version": compiled.policy.version,
             "merged_at": now,
             "undoable_until": now + compiled.policy.undo_window,
         },
     )
-
-
-def _consent(channel: str, granted: object, evidence: str | None) -> ConsentDecision:
-    return ConsentDecision(channel=channel, result="GRANTED" if granted is True else "DENIED", evidence=evidence)
-
-
-def _external_id(loser_id: str, winner_id: str, system: str, id_: str) -> ExternalIdMove:
-    return ExternalIdMove(system=system, id=id_, from_id=loser_id, to_id=winner_id)
 
 
 def _as_json(value: object) -> str:

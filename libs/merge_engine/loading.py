@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
 from customer_identity.merging.identity import Identity, Member
-from customer_identity.merging.identity_pack import AssertedPairs
+from customer_identity.merging.rules import AssertedPairs
+from event_runtime.columns import Texts, texts
 from merge_engine.compiled_plan import CompiledPlan
 
 TenantId = tuple[str, str]
@@ -24,9 +25,13 @@ class Roots:
 
 def load_roots(connection: Connection, compiled: CompiledPlan, ids: Sequence[TenantId]) -> Roots:
     """Where each id ends; `ids` must not be empty."""
-    tenants, customer_ids = columns(ids, 2)
-    rows = connection.exec_driver_sql(compiled.customers.resolve, {"tenants": tenants, "ids": customer_ids}).all()
-    return Roots(by_id={(tenant, id_): root for tenant, id_, root, _ in rows}, now=rows[0][3])
+    tenants, customer_ids = text_columns(ids, 2)
+    (_, _, _, now), *known = connection.exec_driver_sql(
+        compiled.customers.resolve, {"tenants": tenants, "ids": customer_ids}
+    ).all()
+    by_id = {id_: id_[1] for id_ in ids}
+    by_id.update({(tenant, id_): root for tenant, id_, root, _ in known})
+    return Roots(by_id=by_id, now=now.astimezone(UTC))
 
 
 def load_identities(
@@ -37,18 +42,16 @@ def load_identities(
     names = compiled.names
     keys = [(tenant, root) for tenant, root in wanted if names.is_tenant(tenant) and names.is_key(root)]
     members: dict[TenantId, list[Member]] = {root: [] for root in wanted}
-    tenants, ids = columns(keys, 2)
-    parameters = {"tenants": tenants, "roots": ids, **compiled.fact_parameters}
-    for tenant, root, customer_id, owner, version, direct_to, alias_version, *facts in connection.exec_driver_sql(
-        compiled.identities, parameters
-    ):
+    tenants, ids = text_columns(keys, 2)
+    for row in connection.exec_driver_sql(compiled.identities, {"tenants": tenants, "roots": ids}).all():
+        tenant, root, customer_id, owner, version, direct_to, alias_version = row[:7]
         member = Member(
             customer_id=customer_id,
             tenant_id=owner,
             version=version,
             direct_to=direct_to,
             alias_version=alias_version,
-            facts=tuple(facts),
+            facts=row[7:],
         )
         members[tenant, root].append(member)
     return {root: _identity(root[1], found) for root, found in members.items()}
@@ -59,7 +62,7 @@ def load_asserted(
 ) -> AssertedPairs:
     """Pairs asserted to be different people of which at least the smaller id is a member of these identities."""
     ids = [(tenant, member.customer_id) for (tenant, _), found in identities.items() for member in found.members]
-    tenants, customer_ids = columns(ids, 2)
+    tenants, customer_ids = text_columns(ids, 2)
     rows = connection.exec_driver_sql(compiled.customers.asserted, {"tenants": tenants, "ids": customer_ids})
     return frozenset((tenant, a, b) for tenant, a, b in rows)
 
@@ -69,11 +72,16 @@ def columns(rows: Sequence[tuple[object, ...]], width: int) -> tuple[list[object
     return tuple(list(column) for column in zip(*rows, strict=True)) if rows else tuple([] for _ in range(width))
 
 
+def text_columns(rows: Sequence[tuple[str | None, ...]], width: int) -> tuple[Texts, ...]:
+    """The same, all of text, encoded once for all the statements that take them."""
+    return tuple(texts(column) for column in zip(*rows, strict=True)) if rows else (texts(()),) * width
+
+
 def _identity(root_id: str, members: list[Member]) -> Identity:
     if not members:
         members = [
             Member(customer_id=root_id, tenant_id=None, version=None, direct_to=root_id, alias_version=0, facts=())
         ]
-    return Identity(
-        members=tuple(sorted(members, key=lambda member: (member.customer_id != root_id, member.customer_id)))
-    )
+    if len(members) > 1:
+        members.sort(key=lambda member: (member.customer_id != root_id, member.customer_id))
+    return Identity(members=tuple(members))

@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from customer_identity.merging import MergeOrder, MergeResult
+from customer_identity.merging import MergeOrder, MergeResult, Refused, Stage
 from customer_identity.merging.planning import MergePlan, plan_merge
 from customer_identity.merging.redirect_checks import Resolved, check_shape, resolve
 from customer_identity.merging.waves import waves_of
 from merge_engine.applying import apply_plans
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.faults import RootMoved
+from merge_engine.large.sizing import measure
+from merge_engine.literals import typed_literals
 from merge_engine.loading import Roots, TenantId, columns, load_asserted, load_identities, load_roots
+from merge_engine.row_choices import foreign_rows
 from merge_engine.statements.customers import BOUNDS
 
 
@@ -25,7 +28,7 @@ def merge(connection: Connection, compiled: CompiledPlan, orders: Sequence[Merge
     positions = [position for position in range(len(orders)) if position not in results]
     if positions:
         connection.exec_driver_sql(BOUNDS)
-        named = sorted({(orders[at].tenant_id, id_) for at in positions for id_ in orders[at].named})
+        named = sorted({(orders[at].tenant_id, id_) for at in positions for id_ in orders[at].touched})
         roots = load_roots(connection, compiled, named)
         waves = waves_of([_roots_of(orders[at], roots) for at in positions])
         _lock(connection, compiled, [orders[at] for at in positions], roots, alone=len(waves) == 1)
@@ -60,7 +63,7 @@ def _lock(
     """
     losing: dict[TenantId, bool] = {}
     for order in orders:
-        for id_ in order.named:
+        for id_ in order.touched:
             root = (order.tenant_id, roots.by_id[order.tenant_id, id_])
             loses = not alone or order.winner_id is None or id_ != order.winner_id
             losing[root] = losing.get(root, False) or loses
@@ -74,14 +77,25 @@ def require_unmoved(before: Roots, after: Roots) -> Roots:
     return after
 
 
+def _check_rows(
+    connection: Connection, compiled: CompiledPlan, resolved: Resolved, plan: MergeResult | MergePlan
+) -> MergeResult | MergePlan:
+    """An order that chooses rows of others is wrong in itself, whatever else stands in its way."""
+    foreign = foreign_rows(connection, compiled, resolved)
+    if not foreign:
+        return plan
+    wrong = plan.errors if isinstance(plan, Refused) and plan.stage is Stage.VALIDATION else ()
+    return Refused(order=resolved.order, stage=Stage.VALIDATION, errors=(*wrong, *foreign))
+
+
 def _roots_of(order: MergeOrder, roots: Roots) -> list[TenantId]:
-    return [(order.tenant_id, roots.by_id[order.tenant_id, id_]) for id_ in order.named]
+    return [(order.tenant_id, roots.by_id[order.tenant_id, id_]) for id_ in order.touched]
 
 
 def _run_wave(
     connection: Connection, compiled: CompiledPlan, orders: Sequence[MergeOrder], roots: Roots
 ) -> list[MergeResult]:
-    resolved = [resolve(order, {id_: roots.by_id[order.tenant_id, id_] for id_ in order.named}) for order in orders]
+    resolved = [resolve(order, {id_: roots.by_id[order.tenant_id, id_] for id_ in order.touched}) for order in orders]
     wanted = [(r.order.tenant_id, root) for r in resolved if isinstance(r, Resolved) for root in r.root_ids]
     if not wanted:
         return [result for result in resolved if not isinstance(result, Resolved)]
@@ -91,10 +105,12 @@ def _run_wave(
     for order in resolved:
         if isinstance(order, Resolved):
             own = {root: identities[order.order.tenant_id, root] for root in order.root_ids}
-            planned.append(plan_merge(order, own, asserted, compiled.policy, roots.now))
+            literals = typed_literals(connection, compiled, order.order)
+            plan = plan_merge(order, own, asserted, compiled.policy, roots.now, literals=literals)
+            planned.append(_check_rows(connection, compiled, order, plan))
         else:
             planned.append(order)
-    merged = iter(
-        apply_plans(connection, compiled, [plan for plan in planned if isinstance(plan, MergePlan)], roots.now)
-    )
+    plans = [plan for plan in planned if isinstance(plan, MergePlan)]
+    sizes = measure(connection, compiled, plans)
+    merged = iter(apply_plans(connection, compiled, plans, roots.now, sizes))
     return [next(merged) if isinstance(result, MergePlan) else result for result in planned]

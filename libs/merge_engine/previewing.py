@@ -1,46 +1,53 @@
 """What an order would do: the planner of the merge itself, without locks and without writing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from customer_identity.merging import MergeOrder, Moved, Noop, RuleFailure
-from customer_identity.merging.field_decisions import decide_fields, invalid_choices
-from customer_identity.merging.identity_pack import AssertedPairs, identity_pack
-from customer_identity.merging.planning import check_eligibility, parties_of
+from customer_identity.merging import Disposition, MergeOrder, Moved, Noop, RuleFailure
+from customer_identity.merging.planning import Judgement, judge
 from customer_identity.merging.redirect_checks import Resolved, check_shape, resolve
-from customer_identity.merging.rules import Evaluation, Parties
-from merge_engine.applying import Pair, pair_parameters
+from customer_identity.merging.rules import Parties
+from merge_engine.choosing import offered_rows
 from merge_engine.compiled_plan import CompiledPlan
+from merge_engine.explaining import FiguresByCustomer, load_figures, rule_checks
+from merge_engine.literals import typed_literals
 from merge_engine.loading import load_asserted, load_identities, load_roots
-from merge_engine.values import FieldPreview, Preview, RuleCheck
+from merge_engine.moving_children import Pair, choice_parameters, pair_parameters
+from merge_engine.row_choices import foreign_rows
+from merge_engine.values import FieldPreview, Preview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """An order judged on what is there now; `parties` is None when it stopped before any rule was asked."""
+    """An order judged on what is there now; `judgement` is None when it stopped before any rule was asked."""
 
     preview: Preview
-    parties: Parties | None = None
+    judgement: Judgement | None = None
 
 
 def preview(connection: Connection, compiled: CompiledPlan, order: MergeOrder) -> Preview:
     """Plan the order on what is there now."""
-    (judged,) = _judge(connection, compiled, [order])
-    parties = judged.parties
-    if parties is None:
+    (judged,) = _judge(connection, compiled, [order], with_figures=True)
+    judgement = judged.judgement
+    if judgement is None:
         return judged.preview
-    fields = () if invalid_choices(parties, compiled.policy) else _fields(compiled, parties)
-    return replace(judged.preview, moves=_moves(connection, compiled, parties), fields=fields)
+    moves = _moves(connection, compiled, judgement)
+    choices = offered_rows(connection, compiled, judgement.parties)
+    return replace(judged.preview, moves=moves, fields=_fields(compiled, judgement), choices=choices)
 
 
-def eligibility(connection: Connection, compiled: CompiledPlan, orders: Sequence[MergeOrder]) -> list[Preview]:
+def eligibility(
+    connection: Connection, compiled: CompiledPlan, orders: Sequence[MergeOrder], *, with_figures: bool = False
+) -> list[Preview]:
     """Judge many orders by a few statements; each answer is a preview without moves and fields."""
-    return [judged.preview for judged in _judge(connection, compiled, orders)]
+    return [judged.preview for judged in _judge(connection, compiled, orders, with_figures=with_figures)]
 
 
-def _judge(connection: Connection, compiled: CompiledPlan, orders: Sequence[MergeOrder]) -> list[_Judged]:
+def _judge(
+    connection: Connection, compiled: CompiledPlan, orders: Sequence[MergeOrder], *, with_figures: bool
+) -> list[_Judged]:
     judged: dict[int, _Judged] = {}
     for position, order in enumerate(orders):
         misshapen = check_shape(order)
@@ -48,22 +55,30 @@ def _judge(connection: Connection, compiled: CompiledPlan, orders: Sequence[Merg
             judged[position] = _Judged(preview=_stopped(order, failures=misshapen.errors))
     sound = [order for position, order in enumerate(orders) if position not in judged]
     if sound:
-        places = (position for position in range(len(orders)) if position not in judged)
-        judged.update(zip(list(places), _judge_sound(connection, compiled, sound), strict=True))
+        places = [position for position in range(len(orders)) if position not in judged]
+        found = _judge_sound(connection, compiled, sound, with_figures=with_figures)
+        judged.update(zip(places, found, strict=True))
     return [judged[position] for position in range(len(orders))]
 
 
-def _judge_sound(connection: Connection, compiled: CompiledPlan, orders: Sequence[MergeOrder]) -> list[_Judged]:
-    roots = load_roots(connection, compiled, [(order.tenant_id, id_) for order in orders for id_ in order.named])
-    resolved = [resolve(order, {id_: roots.by_id[order.tenant_id, id_] for id_ in order.named}) for order in orders]
+def _judge_sound(
+    connection: Connection, compiled: CompiledPlan, orders: Sequence[MergeOrder], *, with_figures: bool
+) -> list[_Judged]:
+    roots = load_roots(connection, compiled, [(order.tenant_id, id_) for order in orders for id_ in order.touched])
+    resolved = [resolve(order, {id_: roots.by_id[order.tenant_id, id_] for id_ in order.touched}) for order in orders]
     wanted = [(one.order.tenant_id, root) for one in resolved if isinstance(one, Resolved) for root in one.root_ids]
     identities = load_identities(connection, compiled, wanted) if wanted else {}
     asserted = load_asserted(connection, compiled, identities) if wanted else frozenset()
+    figures = load_figures(connection, compiled, identities) if with_figures else {}
     judged = []
     for order, one in zip(orders, resolved, strict=True):
         if isinstance(one, Resolved):
             own = {root: identities[one.order.tenant_id, root] for root in one.root_ids}
-            judged.append(_judge_resolved(compiled, parties_of(one, own, compiled.policy), asserted))
+            literals = typed_literals(connection, compiled, order)
+            judgement = judge(one, own, asserted, compiled.policy, roots.now, literals=literals)
+            foreign = foreign_rows(connection, compiled, one)
+            judgement = replace(judgement, invalid=(*judgement.invalid, *foreign)) if foreign else judgement
+            judged.append(_Judged(preview=_preview(compiled, judgement, figures), judgement=judgement))
         elif isinstance(one, Noop):
             judged.append(_Judged(preview=_stopped(order, noop=one)))
         else:
@@ -71,10 +86,9 @@ def _judge_sound(connection: Connection, compiled: CompiledPlan, orders: Sequenc
     return judged
 
 
-def _judge_resolved(compiled: CompiledPlan, parties: Parties, asserted: AssertedPairs) -> _Judged:
-    evaluation = check_eligibility(parties, asserted, compiled.policy)
-    failures = (*invalid_choices(parties, compiled.policy), *evaluation.failures)
-    answer = Preview(
+def _preview(compiled: CompiledPlan, judgement: Judgement, figures: FiguresByCustomer) -> Preview:
+    parties, failures = judgement.parties, judgement.failures
+    return Preview(
         eligible=not failures,
         noop=None,
         winner_id=None if parties.winner is None else parties.winner.root_id,
@@ -87,12 +101,12 @@ def _judge_resolved(compiled: CompiledPlan, parties: Parties, asserted: Asserted
             if member.version is not None
         },
         failures=failures,
-        warnings=evaluation.warnings,
-        rules=_rules(compiled, evaluation),
+        warnings=judgement.evaluation.warnings,
+        rules=rule_checks(compiled, judgement, figures),
         moves=(),
         fields=(),
+        disposition=Disposition(compiled.plan.disposition.kind.upper()),
     )
-    return _Judged(preview=answer, parties=parties)
 
 
 def _stopped(order: MergeOrder, *, noop: Noop | None = None, failures: tuple[RuleFailure, ...] = ()) -> Preview:
@@ -111,22 +125,10 @@ def _stopped(order: MergeOrder, *, noop: Noop | None = None, failures: tuple[Rul
     )
 
 
-def _rules(compiled: CompiledPlan, evaluation: Evaluation) -> tuple[RuleCheck, ...]:
-    """Every rule once; a rule that the plan declares in several forms passes when all of them do."""
-    names = dict.fromkeys(rule.name for rule in (*identity_pack(frozenset()), *compiled.policy.rules))
-    found: Mapping[str, list[RuleFailure]] = {name: [] for name in names}
-    for failure in (*evaluation.failures, *evaluation.warnings):
-        found[failure.rule].append(failure)
-    blocking = {failure.rule for failure in evaluation.failures}
-    return tuple(
-        RuleCheck(rule=name, passed=not failures, blocking=name in blocking, failures=tuple(failures))
-        for name, failures in found.items()
-    )
-
-
-def _moves(connection: Connection, compiled: CompiledPlan, parties: Parties) -> tuple[Moved, ...]:
+def _moves(connection: Connection, compiled: CompiledPlan, judgement: Judgement) -> tuple[Moved, ...]:
+    parties = judgement.parties
     winner = parties.winner
-    if winner is None or not all(identity.records for identity in parties.identities):
+    if winner is None or judgement.invalid or not all(identity.records for identity in parties.identities):
         return ()
     nobody = "00000000-0000-0000-0000-000000000000"
     parameters = pair_parameters(
@@ -141,21 +143,24 @@ def _moves(connection: Connection, compiled: CompiledPlan, parties: Parties) -> 
             for position, loser in enumerate(parties.losers, start=1)
         ]
     )
-    counted = (
-        (child.table, connection.exec_driver_sql(child.count, parameters).one_or_none()) for child in compiled.children
-    )
+    counts: dict[str, tuple[int, int]] = {}
+    for child in compiled.children:
+        # Entries of a table are counted in turn: one of them may be choosable.
+        choosable = child.table in compiled.policy.choosable
+        choices = choice_parameters(child.table, [(nobody, parties.order)]) if choosable else {}
+        for _, rows, away in connection.exec_driver_sql(child.count, {**parameters, **choices}):
+            before = counts.get(child.table, (0, 0))
+            counts[child.table] = (before[0] + rows, before[1] + away)
     return tuple(
-        Moved(table=table, rows=row[1], collisions=row[2])
-        for table, row in counted
-        if row is not None and (row[1] or row[2])
+        Moved(table=table, rows=rows, collisions=away) for table, (rows, away) in counts.items() if rows or away
     )
 
 
-def _fields(compiled: CompiledPlan, parties: Parties) -> tuple[FieldPreview, ...]:
+def _fields(compiled: CompiledPlan, judgement: Judgement) -> tuple[FieldPreview, ...]:
+    decided, parties = judgement.fields, judgement.parties
     winner = parties.winner
-    if winner is None or winner.root.version is None or not all(loser.root.version for loser in parties.losers):
+    if decided is None or winner is None:
         return ()
-    decided = decide_fields(winner, parties.losers, parties.order.field_choices, compiled.policy)
     facts = {field.field: field.fact for field in compiled.policy.fields}
     previews = []
     for decision in decided.decisions:

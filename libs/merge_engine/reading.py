@@ -1,6 +1,6 @@
 """Reads for people and services: canonical ids, records, searches, accounts, merges."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -64,10 +64,7 @@ def account(connection: Connection, compiled: CompiledPlan, tenant_id: str, cust
         summary=summary,
         canonical=canonical(connection, compiled, tenant_id, [customer_id])[customer_id],
         values={field: value for field, value in zip(compiled.plan.fields, values, strict=True) if value is not None},
-        rows={
-            compiled.plan.children[int(number)].table: count
-            for number, count in connection.exec_driver_sql(compiled.reads.counts, one)
-        },
+        rows=_count_rows(connection, compiled, one),
         merged_accounts=tuple(
             MergedAccount(
                 customer_id=id_, direct_to=direct_to, merge_id=merge_id, merged_at=merged_at, actor=actor, reason=reason
@@ -75,6 +72,15 @@ def account(connection: Connection, compiled: CompiledPlan, tenant_id: str, cust
             for id_, direct_to, merge_id, merged_at, actor, reason in merged
         ),
     )
+
+
+def _count_rows(connection: Connection, compiled: CompiledPlan, one: Mapping[str, list[str]]) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    if compiled.plan.children:
+        for number, count in connection.exec_driver_sql(compiled.reads.counts, one):
+            table = compiled.plan.children[int(number)].table
+            rows[table] = rows.get(table, 0) + count
+    return rows
 
 
 def load_merge(connection: Connection, compiled: CompiledPlan, merge_id: str) -> MergeRecord | None:
@@ -99,6 +105,7 @@ def load_merge(connection: Connection, compiled: CompiledPlan, merge_id: str) ->
         candidate_id=row[8],
         merged_at=row[9],
         undoable_until=row[10],
+        erased_at=row[12],
     )
 
 

@@ -1,35 +1,56 @@
 """Rows that somebody wrote under a merged-away id: they follow the same path to the root, journalled at every step."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 
 from sqlalchemy import Connection
 
-from merge_engine.applying import Pair, move_children
 from merge_engine.compiled_plan import CompiledPlan
-from merge_engine.loading import TenantId, columns, load_roots
+from merge_engine.following import follow, follow_some
+from merge_engine.loading import TenantId, load_roots, text_columns
 from merge_engine.merging import lock_customers
 from merge_engine.statements.customers import BOUNDS
 
 
-def reconcile(connection: Connection, compiled: CompiledPlan, limit: int, merged_since: datetime | None) -> int:
-    """Move the rows of at most `limit` merged-away customers; returns how many rows were found under such ids.
+def reconcile(
+    connection: Connection, compiled: CompiledPlan, limit: int, merged_since: datetime | None, rows: int
+) -> int:
+    """Move about `rows` rows of at most `limit` merged-away customers; returns how many were found under such ids.
 
-    Rows take one edge at a time, so that each merge on their way can be taken apart later with them in it.
+    Rows take one edge at a time, so that each merge on their way can be taken apart later with them in it. A customer
+    who alone has more than `rows` gets on by as many of those that can move in chunks; all others go at once.
     """
     connection.exec_driver_sql(BOUNDS)
     found = connection.exec_driver_sql(compiled.upkeep.stragglers, {"limit": limit, "since": merged_since})
-    losers = [(tenant, customer_id) for tenant, customer_id in found]
+    losers, crowded = _that_fit(connection, compiled, [(tenant, id_) for tenant, id_ in found], rows)
     if not losers:
         return 0
     roots = load_roots(connection, compiled, losers).by_id
     lock_customers(connection, compiled, {(tenant, root): False for (tenant, _), root in roots.items()})
-    after = load_roots(connection, compiled, losers).by_id
-    moved = 0
-    for pairs in _steps(connection, compiled, _same(roots, after)):
-        moved += _move(connection, compiled, losers, pairs)
-    return moved
+    losers = _same(roots, load_roots(connection, compiled, losers).by_id)
+    if crowded:
+        some = sum(follow_some(connection, compiled, loser, roots[loser], rows) for loser in losers)
+        if some:
+            return some
+    return _follow(connection, compiled, losers)
+
+
+def _that_fit(
+    connection: Connection, compiled: CompiledPlan, losers: Sequence[TenantId], rows: int
+) -> tuple[Sequence[TenantId], bool]:
+    """The first of the customers, as many as have so many rows together; or the very first, who has more alone."""
+    if not losers or compiled.chunks.count is None:
+        return losers, False
+    tenants, ids = text_columns(losers, 2)
+    parameters = {"tenants": tenants, "losers": ids, "limit": rows + 1, "limit_at_once": rows + 1}
+    found = connection.exec_driver_sql(compiled.chunks.count, parameters)
+    sizes = {(tenant, id_): sum(counts) for tenant, id_, *counts in found}
+    left = rows
+    for place, loser in enumerate(losers):
+        left -= sizes[loser]
+        if left < 0:
+            return losers[: max(place, 1)], place == 0
+    return losers, False
 
 
 def _same(before: Mapping[TenantId, str], after: Mapping[TenantId, str]) -> list[TenantId]:
@@ -37,31 +58,16 @@ def _same(before: Mapping[TenantId, str], after: Mapping[TenantId, str]) -> list
     return [customer for customer, root in before.items() if after[customer] == root != customer[1]]
 
 
-def _steps(connection: Connection, compiled: CompiledPlan, losers: Sequence[TenantId]) -> Iterator[list[Pair]]:
-    """Edges from the losers to their roots, the farthest first.
-
-    Edges of one step never share a winner, so that rows which meet there are ranked one after the other.
-    """
-    tenants, ids = columns(losers, 2)
-    edges = connection.exec_driver_sql(compiled.upkeep.path, {"tenants": tenants, "ids": ids}).all()
-    for _, step in groupby(edges, key=lambda edge: edge[4]):
-        waiting = [
-            Pair(merge_id=merge_id, tenant_id=tenant, loser_id=loser, winner_id=winner, position=1)
-            for tenant, loser, winner, merge_id, _ in step
-        ]
-        while waiting:
-            now = {(pair.tenant_id, pair.winner_id): pair for pair in reversed(waiting)}
-            yield list(now.values())
-            waiting = [pair for pair in waiting if now[pair.tenant_id, pair.winner_id] is not pair]
-
-
-def _move(connection: Connection, compiled: CompiledPlan, losers: Sequence[TenantId], pairs: Sequence[Pair]) -> int:
-    """Move one step; only rows that are at the beginning of their way are counted."""
-    moves = move_children(connection, compiled, pairs)
-    beginning = {pair.merge_id for pair in pairs if (pair.tenant_id, pair.loser_id) in set(losers)}
-    return sum(
-        count
-        for counts in (moves.rows, moves.collisions)
-        for (merge_id, _), count in counts.items()
-        if merge_id in beginning
-    )
+def _follow(connection: Connection, compiled: CompiledPlan, losers: Sequence[TenantId]) -> int:
+    """Move everything of the losers; only rows that are at the beginning of their way are counted."""
+    named = set(losers)
+    moved = 0
+    for pairs, moves in follow(connection, compiled, losers):
+        beginning = {pair.merge_id for pair in pairs if (pair.tenant_id, pair.loser_id) in named}
+        moved += sum(
+            count
+            for counts in (moves.rows, moves.collisions)
+            for (merge_id, _), count in counts.items()
+            if merge_id in beginning
+        )
+    return moved

@@ -1,10 +1,9 @@
-"""The rows of a merge, put back one table at a time from its journal."""
+"""The rows of one line of a merge's journal, put back."""
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,18 +12,38 @@ from sqlalchemy.exc import IntegrityError
 from customer_identity.merging import Conflict, Kept, Returned
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.statements.undo import ChildUndo
-from merge_engine.values import MergeRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
-    """One line of a merge's journal; `before` is JSON text."""
+    """One line of a merge's journal, or with fewer `row_ids` than `line_ids` a part of it.
 
-    table: str
+    `winner_id` is the merge's winner. `before` is JSON text (see the migrations), always of the whole line: it goes
+    back to the database as it came, for Python's numbers are not those of PostgreSQL.
+    """
+
+    seq: int
+    merge_id: str
+    tenant_id: str
+    winner_id: str
+    label: str
     from_id: str
     action: str
     row_ids: tuple[str, ...]
     before: str | None
+    line_ids: tuple[str, ...] | None = None
+
+    def part(self, row_ids: Collection[str]) -> "JournalEntry":
+        """The same line with these rows only."""
+        line_ids = self.line_ids or self.row_ids
+        wanted = set(row_ids)
+        some = tuple(row_id for row_id in self.row_ids if row_id in wanted)
+        return replace(self, row_ids=some, line_ids=line_ids)
+
+    def places(self, row_ids: Collection[str]) -> list[int]:
+        """Where rows stand in the line, from 1: a list in `before` has the same order."""
+        wanted = set(row_ids)
+        return [place for place, row_id in enumerate(self.line_ids or self.row_ids, start=1) if row_id in wanted]
 
 
 @dataclass(slots=True)
@@ -40,149 +59,202 @@ class Restoration:
         """Report something that could not be put back."""
         self.conflicts.append(Conflict(table=table, id=id_, reason=reason))
 
+    def keep(self, table: str, rows: int, reason: str) -> None:
+        """Report rows that stay where they are."""
+        if rows:
+            self.kept.append(Kept(table=table, rows=rows, reason=reason))
+
     def returned_rows(self) -> tuple[Returned, ...]:
         """Figures by table."""
         return tuple(Returned(table=table, rows=rows) for table, rows in self.returned.items() if rows)
 
-    def drop_created_rows(
-        self, connection: Connection, compiled: CompiledPlan, merge: MergeRecord, journal: Sequence[JournalEntry]
-    ) -> None:
-        """Rows that the merge gave the winner to sum into go again, unless something was added to them since."""
-        for entry in journal:
-            undo = compiled.undo.children.get(entry.table)
-            if entry.action == "CREATED" and undo is not None and undo.drop is not None and undo.owned is not None:
-                owner = {"tenant": merge.tenant_id, "id": entry.from_id}
-                connection.exec_driver_sql(undo.drop, owner)
-                left = connection.exec_driver_sql(undo.owned, owner).scalar_one()
-                if left:
-                    self.kept.append(Kept(table=entry.table, rows=left, reason="USED_SINCE"))
 
+def undo_entry(connection: Connection, compiled: CompiledPlan, entry: JournalEntry, done: Restoration) -> set[str]:
+    """Take one line back, or the part of it that `entry` holds; answers the ids of the rows that are as they were.
 
-def load_journal(connection: Connection, compiled: CompiledPlan, merge_id: str) -> list[JournalEntry]:
-    """All lines of a merge's journal, in a fixed order."""
-    rows = connection.exec_driver_sql(
-        f"SELECT table_name, from_id, action, row_ids, before::text FROM {compiled.names.schema}.journal "
-        "WHERE merge_id = %(merge_id)s::uuid ORDER BY table_name, from_id, action, row_ids",
-        {"merge_id": merge_id},
-    )
-    return [
-        JournalEntry(table=table, from_id=from_id, action=action, row_ids=tuple(row_ids), before=before)
-        for table, from_id, action, row_ids, before in rows
-    ]
-
-
-def restore_rows(
-    connection: Connection,
-    compiled: CompiledPlan,
-    merge: MergeRecord,
-    *,
-    losers: Sequence[str],
-    journal: Sequence[JournalEntry],
-    done: Restoration,
-) -> None:
-    """Rows that came from these losers go back to them; rows that were put aside for them return."""
-    back = _Way(connection=connection, merge=merge, done=done)
-    for table in dict.fromkeys(entry.table for entry in journal if entry.action in {"MOVED", "REMOVED", "SUMMED"}):
-        undo = compiled.undo.children.get(table)
-        own = [entry for entry in journal if entry.table == table]
-        if undo is None:
-            rows = sum(len(entry.row_ids) for entry in own if entry.from_id in losers)
-            done.kept.append(Kept(table=table, rows=rows, reason="NOT_IN_PLAN"))
-            continue
-        gone: set[str] = set()
-        for entry in own:
-            if entry.action == "MOVED" and entry.from_id in losers:
-                gone.update(entry.row_ids)
-                back.move(undo, entry)
-        for entry in own:
-            if entry.action == "REMOVED":
-                back.bring_back(undo, entry, losers, gone)
-            elif entry.action == "SUMMED" and entry.from_id in losers:
-                back.take_out(undo, entry)
+    What cannot go back is reported in `done`. Lines about records (WINNER, LOSER) are not rows: see restoring_fields.
+    """
+    undo = compiled.undo.children.get(entry.label)
+    if undo is None:
+        done.keep(entry.label, len(entry.row_ids), "NOT_IN_PLAN")
+        return set()
+    return _WAYS[entry.action](_Line(connection=connection, undo=undo, entry=entry, done=done))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Way:
-    """The way back of rows: every step under a savepoint, so that a conflict spoils nothing but its own row."""
+class _Line:
+    """The way back of one line. Every step runs under a savepoint: a conflict spoils nothing but its own row."""
 
     connection: Connection
-    merge: MergeRecord
+    undo: ChildUndo
+    entry: JournalEntry
     done: Restoration
 
-    def move(self, undo: ChildUndo, entry: JournalEntry) -> None:
-        """Give moved rows back that still belong to the winner, all at once or, after a conflict, one by one."""
-        if undo.back is None or undo.present is None:
-            return
+    def move_back(self) -> set[str]:
+        """Give rows back that still belong to whom they went to, whatever else changed in them."""
+        if self.undo.back is None or self.undo.present is None:
+            return self._unknown()
+        went_to = self._before()["to"] if self.entry.action == "HANDED_OVER" else self.entry.winner_id
+        returned, conflicting = self._rows(self.undo.back, winner=went_to)
+        settled = returned | conflicting
+        left = [row_id for row_id in self.entry.row_ids if row_id not in settled]
+        if left:
+            elsewhere = self.connection.exec_driver_sql(self.undo.present, self._parameters(left))
+            self.done.keep(self.undo.name, len(elsewhere.all()), "MOVED_ELSEWHERE_SINCE")
+        if self.undo.flag is not None and self.entry.before is not None:
+            flagged = [row_id for row_id in self._before() if row_id in returned]
+            self.connection.exec_driver_sql(self.undo.flag, self._parameters(flagged))
+        return returned
+
+    def claim_back(self) -> set[str]:
+        """Rows whose customer was cleared name it again, unless they name somebody else since."""
+        if self.undo.claim is None:
+            return self._unknown()
+        returned, _ = self._rows(self.undo.claim)
+        return returned
+
+    def insert_losing(self) -> set[str]:
+        """Rows that had lost a collision."""
+        return self._insert(wrapped=True)
+
+    def insert_unchosen(self) -> set[str]:
+        """Rows that the order had not kept."""
+        return self._insert(wrapped=False)
+
+    def stay(self) -> set[str]:
+        """Rows that never left."""
+        return set(self.entry.row_ids)
+
+    def remove_copies(self) -> set[str]:
+        """Copies that are as they were made go again; the others belong to the winner now."""
+        if self.undo.uncopy is None:
+            return self._unknown()
+
+        def remove(row_ids: Sequence[str]) -> set[str]:
+            rows = self.connection.exec_driver_sql(self.undo.uncopy or "", self._parameters(row_ids))
+            return {row_id for (row_id,) in rows}
+
+        removed, conflicting = self._halving(self.entry.row_ids, remove)
+        self.done.keep(self.undo.name, len(self.entry.row_ids) - len(removed | conflicting), "CHANGED_SINCE")
+        return removed
+
+    def write_back(self) -> set[str]:
+        """Copies of the winner's fields that still hold what the merge wrote hold again what they held."""
+        if self.undo.unrefresh is None:
+            return self._unknown()
+        self.connection.exec_driver_sql(self.undo.unrefresh, self._parameters(self.entry.row_ids))
+        return set(self.entry.row_ids)
+
+    def take_out(self) -> set[str]:
+        """Take a loser's figures out of the winner's again, and give the loser its row."""
+        if self.undo.add is None or self.entry.before is None:
+            return self._unknown()
+        self._halving((self.entry.winner_id,), lambda _: self._take_out(self.undo.add or "", self.entry.before or ""))
+        return set()
+
+    def drop_created(self) -> set[str]:
+        """A row that the merge gave the winner to sum into goes again, unless something was added to it since."""
+        if self.undo.drop is None or self.undo.owned is None:
+            return self._unknown()
+        owner = {"tenant": self.entry.tenant_id, "id": self.entry.from_id}
+
+        def drop(ids: Sequence[str]) -> set[str]:
+            self.connection.exec_driver_sql(self.undo.drop or "", owner)
+            return set(ids)
+
+        self._halving((self.entry.from_id,), drop)
+        left = self.connection.exec_driver_sql(self.undo.owned, owner).scalar_one()
+        self.done.keep(self.undo.name, left, "USED_SINCE")
+        return set()
+
+    def _take_out(self, add: str, image: str) -> set[str]:
+        figures = {"image": image, "tenant": self.entry.tenant_id}
+        winner_id = self.entry.winner_id
+        left = self.connection.exec_driver_sql(add, {**figures, "id": winner_id, "sign": -1}).one_or_none()
+        if left is None:
+            self.done.conflict(self.undo.name, winner_id, "ROW_GONE_SINCE")
+        elif min(figure or 0 for figure in left) < 0:
+            self.done.conflict(self.undo.name, winner_id, "BELOW_ZERO")
+        if self.entry.row_ids and self.undo.empty is not None:
+            missing = {"missing": _array(self.entry.row_ids), "tenant": self.entry.tenant_id, "id": winner_id}
+            self.connection.exec_driver_sql(self.undo.empty, missing)
+        later = self.connection.exec_driver_sql(add, {**figures, "id": self.entry.from_id, "sign": 1})
+        if later.one_or_none() is None:
+            self.connection.exec_driver_sql(self.undo.insert, {"before": f"[{image}]", "places": [1], "wrapped": False})
+        self.done.returned[self.undo.name] += 1
+        return {winner_id}
+
+    def _rows(self, statement: str, *, winner: str | None = None) -> tuple[set[str], set[str]]:
+        """Run a statement that answers the ids of the rows that went back."""
+
+        def give(row_ids: Sequence[str]) -> set[str]:
+            parameters = self._parameters(row_ids, winner=winner)
+            return {row_id for (row_id,) in self.connection.exec_driver_sql(statement, parameters)}
+
+        returned, conflicting = self._halving(self.entry.row_ids, give)
+        self.done.returned[self.undo.name] += len(returned)
+        return returned, conflicting
+
+    def _insert(self, *, wrapped: bool) -> set[str]:
+        def insert(row_ids: Sequence[str]) -> set[str]:
+            self.connection.exec_driver_sql(self.undo.insert, {**self._parameters(row_ids), "wrapped": wrapped})
+            return set(row_ids)
+
+        returned, _ = self._halving(self.entry.row_ids, insert)
+        self.done.returned[self.undo.name] += len(returned)
+        return returned
+
+    def _halving(self, row_ids: Sequence[str], do: Callable[[Sequence[str]], set[str]]) -> tuple[set[str], set[str]]:
+        """Do it for all rows at once; where a constraint stands in the way, by halves until the row stands alone.
+
+        Answers the rows for which it was done and those that conflict; the latter are reported.
+        """
+        if not row_ids:
+            return set(), set()
         try:
             with self.connection.begin_nested():
-                self._back(undo.back, entry, entry.row_ids)
-        except IntegrityError:
-            for row_id in entry.row_ids:
-                with self._reporting(undo.name, row_id):
-                    self._back(undo.back, entry, (row_id,))
-        conflicting = {conflict.id for conflict in self.done.conflicts if conflict.table == undo.name}
-        elsewhere = [
-            row_id
-            for (row_id,) in self.connection.exec_driver_sql(undo.present, self._rows(entry, entry.row_ids))
-            if row_id not in conflicting
-        ]
-        if elsewhere:
-            self.done.kept.append(Kept(table=undo.name, rows=len(elsewhere), reason="MOVED_ELSEWHERE_SINCE"))
-        if undo.flag is not None and entry.before is not None:
-            self.connection.exec_driver_sql(undo.flag, self._rows(entry, tuple(json.loads(entry.before))))
+                return do(row_ids), set()
+        except IntegrityError as error:
+            if len(row_ids) == 1:
+                state = getattr(error.orig, "sqlstate", "")
+                reason = "TAKEN_SINCE" if state == "23505" else f"CONSTRAINT {state}"
+                self.done.conflict(self.undo.name, row_ids[0], reason)
+                return set(), set(row_ids)
+        middle = len(row_ids) // 2
+        halves = [self._halving(half, do) for half in (row_ids[:middle], row_ids[middle:])]
+        return halves[0][0] | halves[1][0], halves[0][1] | halves[1][1]
 
-    def bring_back(self, undo: ChildUndo, entry: JournalEntry, losers: Sequence[str], gone: set[str]) -> None:
-        """Insert rows that were put aside: a loser's own, and the winner's that had made room for a row now gone."""
-        for row_id, put_aside in zip(entry.row_ids, json.loads(entry.before or "[]"), strict=True):
-            if entry.from_id in losers or (entry.from_id == self.merge.winner_id and put_aside["kept"] in gone):
-                with self._reporting(undo.name, row_id):
-                    self._insert(undo, put_aside["row"])
-                    self.done.returned[undo.name] += 1
-            elif put_aside["kept"] in gone:
-                self.done.conflict(undo.name, row_id, "PUT_ASIDE_FOR_A_ROW_NOW_GONE")
-
-    def take_out(self, undo: ChildUndo, entry: JournalEntry) -> None:
-        """Take a loser's figures out of the winner's again, and give the loser its row."""
-        if undo.add is None or entry.before is None:
-            return
-        tenant, winner_id = self.merge.tenant_id, self.merge.winner_id
-        figures = {"image": entry.before, "tenant": tenant}
-        with self._reporting(undo.name, winner_id):
-            left = self.connection.exec_driver_sql(undo.add, {**figures, "id": winner_id, "sign": -1}).one_or_none()
-            if left is None:
-                self.done.conflict(undo.name, winner_id, "ROW_GONE_SINCE")
-            elif min(left) < 0:
-                self.done.conflict(undo.name, winner_id, "BELOW_ZERO")
-            later = self.connection.exec_driver_sql(undo.add, {**figures, "id": entry.from_id, "sign": 1})
-            if later.one_or_none() is None:
-                self._insert(undo, json.loads(entry.before))
-            self.done.returned[undo.name] += 1
-
-    def _back(self, statement: str, entry: JournalEntry, row_ids: Sequence[str]) -> None:
-        returned = self.connection.exec_driver_sql(statement, self._rows(entry, row_ids)).all()
-        self.done.returned[entry.table] += len(returned)
-
-    def _insert(self, undo: ChildUndo, row: Any) -> None:
-        if undo.insert is not None:
-            self.connection.exec_driver_sql(undo.insert, {"image": json.dumps(row)})
-
-    def _rows(self, entry: JournalEntry, row_ids: Sequence[str]) -> dict[str, str]:
+    def _parameters(self, row_ids: Sequence[str], *, winner: str | None = None) -> dict[str, Any]:
         return {
             "ids": _array(row_ids),
-            "tenant": self.merge.tenant_id,
-            "winner": self.merge.winner_id,
-            "loser": entry.from_id,
+            "places": self.entry.places(set(row_ids)),
+            "before": self.entry.before,
+            "tenant": self.entry.tenant_id,
+            "winner": winner or self.entry.winner_id,
+            "loser": self.entry.from_id,
         }
 
-    @contextmanager
-    def _reporting(self, table: str, row_id: str) -> Iterator[None]:
-        """A savepoint; a constraint that stands in the way is reported instead of raised."""
-        try:
-            with self.connection.begin_nested():
-                yield
-        except IntegrityError as error:
-            state = getattr(error.orig, "sqlstate", "")
-            self.done.conflict(table, row_id, "TAKEN_SINCE" if state == "23505" else f"CONSTRAINT {state}")
+    def _before(self) -> Any:
+        return json.loads(self.entry.before or "[]")
+
+    def _unknown(self) -> set[str]:
+        """The plan moves the table in another way than it did at the merge."""
+        self.done.keep(self.undo.name, max(len(self.entry.row_ids), 1), "NOT_IN_PLAN")
+        return set()
+
+
+_WAYS: Mapping[str, Callable[[_Line], set[str]]] = {
+    "MOVED": _Line.move_back,
+    "HANDED_OVER": _Line.move_back,
+    "CLEARED": _Line.claim_back,
+    "REMOVED": _Line.insert_losing,
+    "CHOSEN_AWAY": _Line.insert_unchosen,
+    "KEPT": _Line.stay,
+    "COPIED": _Line.remove_copies,
+    "REFRESHED": _Line.write_back,
+    "SUMMED": _Line.take_out,
+    "CREATED": _Line.drop_created,
+}
 
 
 def _array(items: Sequence[str]) -> str:

@@ -1,7 +1,10 @@
-"""Taking a merge apart: who stands alone again, what went back, and an honest list of what did not."""
+"""Taking a merge apart: who stands alone again, what went back, and an honest list of what did not.
+
+LINEAR takes apart what no newer merge was built on. TREE takes a loser, with all that was merged into it, out of
+whoever answers for it now; the merges in between stay, as if the loser had never been there.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
@@ -10,7 +13,6 @@ from customer_identity.merging import (
     Noop,
     NoopReason,
     NotDuplicateOrder,
-    Redirect,
     Refused,
     RuleFailure,
     Side,
@@ -26,12 +28,17 @@ from customer_identity.merging.identity_map import redirects_of_unmerge, subtree
 from merge_engine.applying import keep_redirects
 from merge_engine.asserting import keep_pairs
 from merge_engine.compiled_plan import CompiledPlan
-from merge_engine.loading import columns, load_identities, load_roots
-from merge_engine.merging import lock_customers
+from merge_engine.large.progress import large_merges, moving_merges
+from merge_engine.loading import load_identities, load_roots
+from merge_engine.merging import lock_customers, require_unmoved
 from merge_engine.reading import load_merge
 from merge_engine.restoring_fields import restore_fields
-from merge_engine.restoring_rows import JournalEntry, Restoration, load_journal, restore_rows
-from merge_engine.statements.customers import BOUNDS
+from merge_engine.restoring_rows import Restoration
+from merge_engine.statements.customers import BOUNDS, LIMITS, SET_LIMITS, UNHURRIED
+from merge_engine.unmerging_records import PlaceTaken, bring_records_back, restore_records, take_records_away
+from merge_engine.unmerging_rows import Undoing, plan_undoing, take_rows_back
+from merge_engine.unmerging_scope import Scope, load_scope
+from merge_engine.unmerging_sums import take_sums_back
 from merge_engine.values import MergeRecord
 
 
@@ -43,57 +50,88 @@ def unmerge(connection: Connection, compiled: CompiledPlan, order: UnmergeOrder)
     unknown = tuple(loser_id for loser_id in order.loser_ids if loser_id not in merge.loser_ids)
     if unknown:
         return _refused(order, "NOT_A_LOSER", unknown, "the merge has no such loser", "name losers of that merge")
-    if order.mode is UnmergeMode.TREE:
-        return _refused(order, "NOT_SUPPORTED", (), "this version takes merges apart newest first", "use mode LINEAR")
     connection.exec_driver_sql(BOUNDS)
     asked = order.loser_ids or merge.loser_ids
     winner = (merge.tenant_id, merge.winner_id)
-    lock_customers(connection, compiled, {winner: True, **{(merge.tenant_id, loser_id): True for loser_id in asked}})
+    roots = load_roots(connection, compiled, [winner])
+    named = {merge.winner_id, roots.by_id[winner], *asked}
+    lock_customers(connection, compiled, {(merge.tenant_id, customer_id): True for customer_id in named})
+    now = require_unmoved(roots, load_roots(connection, compiled, [winner])).now
+    merge = load_merge(connection, compiled, order.merge_id) or merge  # an erasure may have come first
     losers = _still_merged(connection, compiled, merge, asked)
+    if merge.erased_at is not None:
+        return _refused(order, "ERASED", asked, "a customer of the merge was erased", "what was erased stays erased")
     if not losers:
-        return Noop(order=order, reason=NoopReason.NOTHING_TO_DO, canonical_id=merge.winner_id)
-    now = load_roots(connection, compiled, [winner]).now
+        return Noop(order=order, reason=NoopReason.NOTHING_TO_DO, canonical_id=roots.by_id[winner])
     if now > merge.undoable_until:
         return _refused(order, "UNDO_WINDOW_CLOSED", losers, "the merge can no longer be undone", "correct it by hand")
-    journal = load_journal(connection, compiled, merge.merge_id)
-    newer = _newer_merges(connection, compiled, merge, losers)
-    if newer:
-        message = f"newer merges involve these rows: {', '.join(newer)}"
-        return _refused(order, "UNMERGE_NEWER_FIRST", losers, message, f"unmerge first: {', '.join(newer)}")
-    return _take_apart(connection, compiled, _Undo(order=order, merge=merge, losers=losers, journal=journal))
+    if moving_merges(connection, compiled, merge.tenant_id, [roots.by_id[winner]]):
+        message = "rows of a large merge of these customers still move"
+        return _refused(order, "MERGE_IN_PROGRESS", losers, message, "wait until they have moved", permanent=False)
+    scope = load_scope(connection, compiled, merge, losers)
+    if scope.conversions:
+        message = f"the customer got another id since, by conversion {', '.join(scope.conversions)}"
+        return _refused(order, "UNMERGE_NEWER_FIRST", losers, message, "convert the customer back first")
+    large = large_merges(connection, compiled, list(scope.by_id))
+    if not large:
+        return _undo(connection, compiled, order, scope, is_large=False)
+    # Lines of all merges of the identity are read, and a large merge's are many.
+    limits = connection.exec_driver_sql(LIMITS).one()._asdict()
+    connection.exec_driver_sql(SET_LIMITS, UNHURRIED)
+    result = _undo(connection, compiled, order, scope, is_large=merge.merge_id in large)
+    connection.exec_driver_sql(SET_LIMITS, limits)
+    return result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Undo:
-    """A merge that will be taken apart: `losers` are those that go."""
+def _undo(
+    connection: Connection, compiled: CompiledPlan, order: UnmergeOrder, scope: Scope, *, is_large: bool
+) -> UnmergeResult:
+    """Take the merge apart unless newer ones stand in the way; a large merge knows no other order than newest first."""
+    losers = scope.leaving
+    undoing = plan_undoing(connection, compiled, scope)
+    if order.mode is UnmergeMode.LINEAR or is_large:
+        # In the order in which they must go: the way to the root backwards, then what happened at the winner itself.
+        newer = ", ".join(dict.fromkeys([*reversed(scope.hops), *undoing.met]))
+        if newer:
+            message = f"newer merges involve these rows: {newer}"
+            if order.mode is UnmergeMode.TREE:
+                message = f"a large merge is undone newest first; newer merges: {newer}"
+            return _refused(order, "UNMERGE_NEWER_FIRST", losers, message, f"unmerge first: {newer}")
+    try:
+        with connection.begin_nested():
+            return _take_apart(connection, compiled, order, undoing)
+    except PlaceTaken as taken:
+        if taken.customer_id in losers:
+            message = "a value of the customer that only one record may hold is another's by now"
+            return _refused(order, "VALUE_TAKEN", (taken.customer_id,), message, "free the value first")
+        newer = ", ".join(reversed(scope.hops))
+        message = f"records that newer merges deleted cannot come back: {newer}"
+        return _refused(order, "UNMERGE_NEWER_FIRST", losers, message, f"unmerge first: {newer}")
 
-    order: UnmergeOrder
-    merge: MergeRecord
-    losers: tuple[str, ...]
-    journal: Sequence[JournalEntry]
 
-
-def _take_apart(connection: Connection, compiled: CompiledPlan, undo: _Undo) -> Unmerged:
-    merge = undo.merge
-    winner = (merge.tenant_id, merge.winner_id)
-    now = load_roots(connection, compiled, [winner]).now
-    identity = load_identities(connection, compiled, [winner])[winner]
-    subtrees = _subtrees(identity, undo.losers)
+def _take_apart(connection: Connection, compiled: CompiledPlan, order: UnmergeOrder, undoing: Undoing) -> Unmerged:
+    scope = undoing.scope
+    root = (scope.tenant_id, scope.root_id)
+    now = load_roots(connection, compiled, [root]).now
+    subtrees = _subtrees(load_identities(connection, compiled, [root])[root], scope.leaving)
+    gone = [member.customer_id for subtree in subtrees.values() for member in subtree]
     done = Restoration()
-    restore_rows(connection, compiled, merge, losers=undo.losers, journal=undo.journal, done=done)
-    complete = _deactivate(connection, compiled, undo)
-    redirects = _redirects(connection, compiled, undo, subtrees)
-    versions = _restore_records(connection, compiled, undo, subtrees, done)
-    restore_fields(connection, compiled, merge, undo.journal, done)
-    if complete:
-        done.drop_created_rows(connection, compiled, merge, undo.journal)
-    unmerge_id = _record(connection, compiled, undo)
+    # The winner before the losers: what only one record may hold is free when its owner comes back.
+    restore_fields(connection, compiled, scope, gone, done)
+    brought_back = bring_records_back(connection, compiled, undoing)
+    take_rows_back(connection, compiled, undoing, done)
+    take_sums_back(connection, compiled, scope, undoing.sums, done)
+    take_records_away(connection, compiled, scope, brought_back)
+    _deactivate(connection, compiled, scope)
+    redirects = tuple(redirect for id_, subtree in subtrees.items() for redirect in redirects_of_unmerge(id_, subtree))
+    keep_redirects(connection, compiled, [(scope.merge.merge_id, scope.tenant_id, redirects)], now)
+    versions = restore_records(connection, compiled, scope, subtrees, done)
     return Unmerged(
-        order=undo.order,
-        unmerge_id=unmerge_id,
-        merge_id=merge.merge_id,
-        from_id=merge.winner_id,
-        restored=tuple(VersionedId(id=loser_id, version=versions[loser_id]) for loser_id in undo.losers),
+        order=order,
+        unmerge_id=_record(connection, compiled, order, scope),
+        merge_id=scope.merge.merge_id,
+        from_id=scope.root_id,
+        restored=tuple(VersionedId(id=loser_id, version=versions[loser_id]) for loser_id in scope.leaving),
         redirects=redirects,
         returned=done.returned_rows(),
         kept=tuple(done.kept),
@@ -114,112 +152,28 @@ def _still_merged(
     return tuple(loser_id for (loser_id,) in rows)
 
 
-def _newer_merges(
-    connection: Connection, compiled: CompiledPlan, merge: MergeRecord, losers: Sequence[str]
-) -> tuple[str, ...]:
-    """Merges to take apart first.
-
-    Those that carried the winner away, and those whose collisions involve rows that came from these losers.
-    """
-    schema = compiled.names.schema
-    path = connection.exec_driver_sql(
-        compiled.upkeep.path, {"tenants": [merge.tenant_id], "ids": [merge.winner_id]}
-    ).all()
-    collided = connection.exec_driver_sql(
-        f"""
-WITH own AS (SELECT table_name, row_ids FROM {schema}.journal
-  WHERE merge_id = %(merge_id)s::uuid AND action = 'MOVED' AND from_id = ANY(%(losers)s::text[])),
-newer AS (SELECT merge_id, merged_at FROM {schema}.merges
-  WHERE tenant_id = %(tenant)s AND winner_id = %(winner)s AND merged_at > %(merged_at)s AND state <> 'UNMERGED')
-SELECT j.merge_id::text FROM newer JOIN {schema}.journal j USING (merge_id) JOIN own USING (table_name)
-WHERE j.action = 'REMOVED' AND (j.row_ids && own.row_ids
-  OR EXISTS (SELECT 1 FROM jsonb_array_elements(j.before) x WHERE x->>'kept' = ANY(own.row_ids)))
-GROUP BY j.merge_id ORDER BY max(newer.merged_at) DESC""",
-        {
-            "merge_id": merge.merge_id,
-            "merged_at": merge.merged_at,
-            "losers": list(losers),
-            "tenant": merge.tenant_id,
-            "winner": merge.winner_id,
-        },
-    )
-    # In the order in which they must go: the way to the root backwards, then what happened at the winner itself.
-    return tuple(dict.fromkeys([row[3] for row in reversed(path)] + [merge_id for (merge_id,) in collided]))
-
-
 def _subtrees(identity: Identity, losers: Sequence[str]) -> Mapping[str, tuple[Member, ...]]:
     members = {member.customer_id: member for member in identity.members}
     edges = {id_: member.direct_to for id_, member in members.items() if member.direct_to != id_}
     return {loser_id: tuple(members[id_] for id_ in subtree_of(loser_id, edges)) for loser_id in losers}
 
 
-def _deactivate(connection: Connection, compiled: CompiledPlan, undo: _Undo) -> bool:
-    """Switch the edges off; answers whether the merge has no loser left."""
+def _deactivate(connection: Connection, compiled: CompiledPlan, scope: Scope) -> None:
+    """Switch the edges off."""
     schema = compiled.names.schema
-    parameters = {"merge_id": undo.merge.merge_id, "losers": list(undo.losers)}
     connection.exec_driver_sql(
         f"UPDATE {schema}.edges SET active = false "
         "WHERE merge_id = %(merge_id)s::uuid AND loser_id = ANY(%(losers)s::text[])",
-        parameters,
+        {"merge_id": scope.merge.merge_id, "losers": list(scope.leaving)},
     )
-    state = connection.exec_driver_sql(
-        f"""
-UPDATE {schema}.merges m SET state = CASE WHEN EXISTS (
-  SELECT 1 FROM {schema}.edges e WHERE e.merge_id = m.merge_id AND e.active) THEN 'PARTLY_UNMERGED' ELSE 'UNMERGED' END
-WHERE m.merge_id = %(merge_id)s::uuid RETURNING m.state""",
-        parameters,
-    ).scalar_one()
-    return bool(state == "UNMERGED")
+    connection.exec_driver_sql(
+        f"UPDATE {schema}.merges SET state = %(state)s WHERE merge_id = %(merge_id)s::uuid",
+        {"merge_id": scope.merge.merge_id, "state": "PARTLY_UNMERGED" if scope.staying else "UNMERGED"},
+    )
 
 
-def _redirects(
-    connection: Connection, compiled: CompiledPlan, undo: _Undo, subtrees: Mapping[str, tuple[Member, ...]]
-) -> tuple[Redirect, ...]:
-    changed = [
-        redirect for loser_id, subtree in subtrees.items() for redirect in redirects_of_unmerge(loser_id, subtree)
-    ]
-    merge = undo.merge
-    now = load_roots(connection, compiled, [(merge.tenant_id, merge.winner_id)]).now
-    keep_redirects(connection, compiled, [(merge.merge_id, merge.tenant_id, changed)], now)
-    return tuple(changed)
-
-
-def _restore_records(
-    connection: Connection,
-    compiled: CompiledPlan,
-    undo: _Undo,
-    subtrees: Mapping[str, tuple[Member, ...]],
-    done: Restoration,
-) -> dict[str, int]:
-    """Losers' records stand for themselves again; records that had been merged into them point at them again."""
-    tenant = undo.merge.tenant_id
-    images = {entry.from_id: entry.before for entry in undo.journal if entry.action == "LOSER"}
-    versions = {}
-    for loser_id in undo.losers:
-        row = connection.exec_driver_sql(
-            compiled.undo.restore_loser,
-            {"tenant": tenant, "id": loser_id, "image": images[loser_id], **compiled.mark_parameters},
-        ).one()
-        versions[loser_id] = row[0]
-        marks = zip(compiled.plan.disposition.set, row[1:], strict=True)
-        for column, restored in marks:
-            if not restored:
-                done.conflict(compiled.plan.customer.table, loser_id, f"FIELD_CHANGED_SINCE: {column}")
-    below = [
-        (tenant, member.customer_id, loser_id)
-        for loser_id, subtree in subtrees.items()
-        for member in subtree[1:]
-        if member.version is not None
-    ]
-    if below:
-        tenants, ids, roots = columns(below, 3)
-        connection.exec_driver_sql(compiled.customers.links, {"tenants": tenants, "ids": ids, "roots": roots})
-    return versions
-
-
-def _record(connection: Connection, compiled: CompiledPlan, undo: _Undo) -> str:
+def _record(connection: Connection, compiled: CompiledPlan, order: UnmergeOrder, scope: Scope) -> str:
     """Keep who took the merge apart, and assert that the winner and each restored customer are different people."""
-    order, merge = undo.order, undo.merge
     unmerge_id = str(uuid7())
     connection.exec_driver_sql(
         f"""
@@ -229,27 +183,43 @@ VALUES (%(unmerge_id)s::uuid, %(merge_id)s::uuid, %(tenant)s, %(command)s, %(los
   clock_timestamp())""",
         {
             "unmerge_id": unmerge_id,
-            "merge_id": merge.merge_id,
+            "merge_id": scope.merge.merge_id,
             "tenant": order.tenant_id,
             "command": order.command_id,
-            "losers": list(undo.losers),
+            "losers": list(scope.leaving),
             "actor": order.requested_by.id,
             "reason": order.reason,
         },
     )
+    winner_id = scope.merge.winner_id
     assertion = NotDuplicateOrder(
         tenant_id=order.tenant_id,
         command_id=order.command_id,
-        customer_ids=(merge.winner_id, *undo.losers),
+        customer_ids=(winner_id, *scope.leaving),
         requested_by=order.requested_by,
         reason=order.reason,
     )
-    pairs = [(min(merge.winner_id, loser_id), max(merge.winner_id, loser_id)) for loser_id in undo.losers]
-    keep_pairs(connection, compiled, assertion, pairs)
+    keep_pairs(
+        connection,
+        compiled,
+        assertion,
+        [(min(winner_id, loser_id), max(winner_id, loser_id)) for loser_id in scope.leaving],
+    )
     return unmerge_id
 
 
-def _refused(order: UnmergeOrder, rule: str, customer_ids: Sequence[str], message: str, remediation: str) -> Refused:
+_ELIGIBILITY = frozenset({"UNMERGE_NEWER_FIRST", "UNDO_WINDOW_CLOSED", "MERGE_IN_PROGRESS", "ERASED", "VALUE_TAKEN"})
+
+
+def _refused(
+    order: UnmergeOrder,
+    rule: str,
+    customer_ids: Sequence[str],
+    message: str,
+    remediation: str,
+    *,
+    permanent: bool = True,
+) -> Refused:
     failure = RuleFailure(
         rule=rule,
         side=Side.SYSTEM,
@@ -257,7 +227,7 @@ def _refused(order: UnmergeOrder, rule: str, customer_ids: Sequence[str], messag
         field=None,
         message=message,
         remediation=remediation,
-        permanent=True,
+        permanent=permanent,
     )
-    stage = Stage.ELIGIBILITY if rule in {"UNMERGE_NEWER_FIRST", "UNDO_WINDOW_CLOSED"} else Stage.VALIDATION
+    stage = Stage.ELIGIBILITY if rule in _ELIGIBILITY else Stage.VALIDATION
     return Refused(order=order, stage=stage, errors=(failure,))

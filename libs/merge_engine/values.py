@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from customer_identity.merging import FieldDecision, Moved, Noop, RuleFailure
+from customer_identity.merging import Disposition, FieldDecision, Moved, Noop, RuleFailure, Side
+from customer_identity.merging.rules import Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,13 +19,26 @@ class Canonical:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFigure:
+    """A figure behind a rule: of a customer, or (None) of the system or the actor. It may be personal data."""
+
+    customer_id: str | None
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleCheck:
-    """One rule of the plan as a preview found it."""
+    """One rule of the plan as a preview found it, with the figures behind it, passed or failed."""
 
     rule: str
+    side: Side
+    severity: Severity
+    permanent: bool
     passed: bool
     blocking: bool
     failures: tuple[RuleFailure, ...]
+    figures: tuple[RuleFigure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +51,35 @@ class FieldPreview:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedRow:
+    """A row that may be chosen, as it is now. `id` is what `row_choices` names it by; `values` holds its columns."""
+
+    id: str
+    customer_id: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedRows:
+    """The rows of one table that may be chosen among; with none there is nothing to choose."""
+
+    table: str
+    rows: tuple[OfferedRow, ...]
+
+    def lines(self) -> list[tuple[str, str, str, str]]:
+        """Table, id, customer and content of each row, for a list; one line that says so where there is none."""
+        if not self.rows:
+            return [(self.table, "", "", "nothing to choose")]
+        return [(self.table, row.id, row.customer_id, _content(row.values)) for row in self.rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """What an order would do at this moment. Nothing was written and nothing was locked.
 
     `eligible` is true when it would merge; `failures` are the rules that block it, `warnings` those that do not.
-    `fields` holds personal data: it is for the eyes of whoever decides, not for logs.
+    `disposition` says what becomes of the losers' own records; None when nothing becomes of them.
+    `fields` and `choices` hold personal data: they are for the eyes of whoever decides, not for logs.
     """
 
     eligible: bool
@@ -54,6 +93,8 @@ class Preview:
     rules: tuple[RuleCheck, ...]
     moves: tuple[Moved, ...]
     fields: tuple[FieldPreview, ...]
+    choices: tuple[OfferedRows, ...] = ()
+    disposition: Disposition | None = None
 
     @property
     def passed(self) -> tuple[str, ...]:
@@ -69,7 +110,9 @@ class FindingKind(StrEnum):
     MAP_DIFFERS_FROM_EDGES = "MAP_DIFFERS_FROM_EDGES"
     EDGES_IN_A_CIRCLE = "EDGES_IN_A_CIRCLE"
     LINK_DIFFERS_FROM_MAP = "LINK_DIFFERS_FROM_MAP"
+    RECORD_DIFFERS_FROM_MAP = "RECORD_DIFFERS_FROM_MAP"
     SUM_DIFFERS = "SUM_DIFFERS"
+    ROWS_STILL_MOVING = "ROWS_STILL_MOVING"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +193,7 @@ class MergeState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeRecord:
-    """A merge as the engine keeps it."""
+    """A merge as the engine keeps it; once a customer of it is erased it cannot be undone."""
 
     merge_id: str
     tenant_id: str
@@ -164,3 +207,8 @@ class MergeRecord:
     candidate_id: str | None
     merged_at: datetime
     undoable_until: datetime
+    erased_at: datetime | None
+
+
+def _content(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{column}: {value}" for column, value in values.items() if value is not None)

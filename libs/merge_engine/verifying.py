@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from customer_identity.merging.identity_map import roots_of
 from merge_engine.compiled_plan import CompiledPlan
+from merge_engine.large.progress import load_moving
 from merge_engine.loading import load_roots
 from merge_engine.reading import load_merge
 from merge_engine.values import Finding, FindingKind
@@ -22,10 +23,12 @@ def verify(connection: Connection, compiled: CompiledPlan, merge_id: str | None)
             return
         customer = (merge.tenant_id, merge.winner_id)
         scope = {"tenant": merge.tenant_id, "root": load_roots(connection, compiled, [customer]).by_id[customer]}
-    yield from _leftovers(connection, compiled, scope)
+    moving = load_moving(connection, compiled, scope["tenant"], scope["root"])
+    yield from moving.findings
+    yield from moving.without_theirs(_leftovers(connection, compiled, scope))
     yield from _map(connection, compiled, scope)
-    yield from _links(connection, compiled, scope)
-    yield from _sums(connection, compiled, scope)
+    yield from moving.without_theirs(_records(connection, compiled, scope))
+    yield from moving.without_theirs(_sums(connection, compiled, scope))
 
 
 def _leftovers(connection: Connection, compiled: CompiledPlan, scope: _Scope) -> Iterator[Finding]:
@@ -68,14 +71,16 @@ def _map_finding(kind: FindingKind, tenant: str, customer_id: str, detail: str) 
     return Finding(kind=kind, tenant_id=tenant, customer_id=customer_id, table=None, detail=detail)
 
 
-def _links(connection: Connection, compiled: CompiledPlan, scope: _Scope) -> Iterator[Finding]:
-    for tenant, customer_id, canonical_id, link in connection.exec_driver_sql(compiled.upkeep.links, scope):
+def _records(connection: Connection, compiled: CompiledPlan, scope: _Scope) -> Iterator[Finding]:
+    linked = compiled.plan.disposition.column is not None
+    parameters = {**scope, **compiled.mark_parameters}
+    for tenant, customer_id, detail in connection.exec_driver_sql(compiled.upkeep.records, parameters):
         yield Finding(
-            kind=FindingKind.LINK_DIFFERS_FROM_MAP,
+            kind=FindingKind.LINK_DIFFERS_FROM_MAP if linked else FindingKind.RECORD_DIFFERS_FROM_MAP,
             tenant_id=tenant,
             customer_id=customer_id,
             table=compiled.plan.customer.table,
-            detail=f"the record points at {link}, the map says {canonical_id}",
+            detail=detail,
         )
 
 

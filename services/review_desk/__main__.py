@@ -3,16 +3,19 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from event_runtime.command_line import Arguments, Command, add_json, run_cli, user_name
 from event_runtime.service_commands import shared_commands
 from review_desk.terminal import arguments
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from customer_events import Actor
     from review_desk.app import App
     from review_desk.application.approve_cases import Choices
+    from review_desk.application.review_requests import Terms
     from review_desk.settings import DeskSettings
 
 
@@ -55,7 +58,8 @@ def _customer_commands() -> list[Command]:
                 arguments=arguments.search_arguments),
         Command(name="account", help="one customer: record, rows, merged accounts, cases", run=_account,
                 arguments=arguments.account_arguments),
-        Command(name="merge", help="merge LOSERs into WINNER now", run=_merge, arguments=arguments.merge_arguments),
+        Command(name="merge", help="merge LOSERs into WINNER, now or later", run=_merge,
+                arguments=arguments.merge_arguments),
         Command(name="recommend", help="put a merge on the list for somebody who may merge", run=_recommend,
                 arguments=arguments.recommend_arguments),
         Command(name="remove", help="take the open requests for these customers off the list", run=_remove,
@@ -67,6 +71,12 @@ def _list_commands() -> list[Command]:
     return [
         Command(name="requests", help="the worker's merge requests and how eligible they are now", run=_requests,
                 arguments=arguments.requests_arguments),
+        Command(name="request approve", help="approve recommendations, many at once", run=_approve_requests,
+                arguments=arguments.approve_requests_arguments),
+        Command(name="request remove", help="take requests off the list, many at once", run=_remove_requests,
+                arguments=arguments.remove_requests_arguments),
+        Command(name="request merge-and-remove", help="merge what is eligible now and take the rest off the list",
+                run=_merge_and_remove, arguments=arguments.merge_and_remove_arguments),
         Command(name="report", help="all requests for a file or a printer", run=_report,
                 arguments=arguments.report_arguments),
         Command(name="policy check", help="check an approval policy file", run=_policy_check,
@@ -111,8 +121,9 @@ def _show(options: Arguments) -> int:
 def _approve(options: Arguments) -> int:
     from review_desk.terminal.case_commands import approve
 
-    choices = _choices(options, options.winner, "approved at the desk")
-    return approve(_app(), options.case, _actor(options), choices, as_json=options.json)
+    app = _app()
+    choices = _choices(app, options, options.winner, "approved at the desk")
+    return approve(app, options.case, _actor(options), choices, as_json=options.json)
 
 
 def _reject(options: Arguments) -> int:
@@ -164,7 +175,7 @@ def _recommend(options: Arguments) -> int:
 def _of_pair(options: Arguments, act: Callable[..., int], reason: str) -> int:
     app = _app()
     tenant_id = options.tenant or app.settings.tenant
-    choices = _choices(options, options.winner, reason)
+    choices = _choices(app, options, options.winner, reason)
     return act(app, tenant_id, _actor(options), options.loser, choices, as_json=options.json)
 
 
@@ -193,6 +204,42 @@ def _requests(options: Arguments) -> int:
         statuses=options.status or OPEN_STATUSES,
         limit=options.limit,
         form="json" if options.json else "table",
+    )
+
+
+def _approve_requests(options: Arguments) -> int:
+    from review_desk.terminal.request_commands import approve
+
+    app = _app()
+    return approve(app, options.request, _actor(options), _terms(app, options), **_which(options))
+
+
+def _remove_requests(options: Arguments) -> int:
+    from review_desk.terminal.request_commands import remove
+
+    reason = options.reason or "removed at the desk"
+    return remove(_app(), options.request, _actor(options), reason, **_which(options))
+
+
+def _merge_and_remove(options: Arguments) -> int:
+    from review_desk.terminal.request_commands import merge_and_remove
+
+    app = _app()
+    return merge_and_remove(app, options.request, _actor(options), _terms(app, options), **_which(options))
+
+
+def _which(options: Arguments) -> dict[str, Any]:
+    return {"tenant_id": options.tenant, "which": options.which or "named", "as_json": options.json}
+
+
+def _terms(app: "App", options: Arguments) -> "Terms":
+    from review_desk.application.review_requests import Terms
+
+    return Terms(
+        reason=options.reason or "reviewed at the desk",
+        waived_rules=tuple(options.waive),
+        wait=getattr(options, "wait", False),
+        not_before=_not_before(app, options),
     )
 
 
@@ -235,16 +282,28 @@ def _actor(options: Arguments) -> "Actor":
     return Actor(id=options.actor or user_name(), roles=tuple(options.role or ("merge",)))
 
 
-def _choices(options: Arguments, winner_id: str | None, reason: str) -> "Choices":
+def _choices(app: "App", options: Arguments, winner_id: str | None, reason: str) -> "Choices":
     from review_desk.application.approve_cases import Choices
 
     return Choices(
         reason=options.reason or reason,
         winner_id=winner_id,
-        fields=tuple(options.choose),
+        fields=tuple(options.field),
+        rows=tuple(options.keep),
+        facilitator_id=options.facilitator,
         waived_rules=tuple(getattr(options, "waive", ())),
-        wait_until_eligible=getattr(options, "wait_until_eligible", False),
+        wait_until_eligible=getattr(options, "wait", False),
+        not_before=_not_before(app, options),
     )
+
+
+def _not_before(app: "App", options: Arguments) -> "datetime | None":
+    at = getattr(options, "at", None)
+    if at != "schedule":
+        return at
+    from review_desk.terminal.list_commands import next_schedule
+
+    return next_schedule(app)
 
 
 def _settings() -> "DeskSettings":

@@ -30,6 +30,8 @@ from review_desk.application.record_candidates import RecordCandidates
 from review_desk.application.report_requests import ReportRequests
 from review_desk.application.request_merges import RequestMerges
 from review_desk.application.resend_commands import ResendCommands
+from review_desk.application.review_requests import ReviewRequests
+from review_desk.application.show_account import ShowAccount
 from review_desk.application.show_case import ShowCase
 from review_desk.policy_file import PolicyError, load_policy
 from review_desk.settings import CONSUMED_TOPICS, PRODUCED_TOPICS, DeskSettings
@@ -136,6 +138,18 @@ class App:
     def report_requests(self) -> ReportRequests:
         """The worker's requests and how eligible they are."""
         return ReportRequests(requests=self.requests, merges=self.merge_engine)
+
+    @cached_property
+    def review_requests(self) -> ReviewRequests:
+        """Many requests in one go."""
+        return ReviewRequests(view=self.requests, report=self.report_requests, ask=self.request_merges)
+
+    @cached_property
+    def show_account(self) -> ShowAccount:
+        """One customer in full."""
+        return ShowAccount(
+            tables=self.tables, requests=self.requests, report=self.report_requests, merges=self.merge_engine
+        )
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A read-only transaction that sees one moment of the database."""

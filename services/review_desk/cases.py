@@ -47,8 +47,11 @@ class PersonApproval:
     seen_members: frozenset[str]
     winner_id: str | None = None
     field_choices: tuple[tuple[str, str], ...] = ()
+    row_choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    facilitator_id: str | None = None
     waived_rules: tuple[str, ...] = ()
     wait_until_eligible: bool = False
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

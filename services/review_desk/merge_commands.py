@@ -3,9 +3,18 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from customer_events import Actor, Approval, FieldChoice, MarkNotDuplicate, MergeCustomers, OnIneligible
+from customer_events import (
+    Actor,
+    Approval,
+    FieldChoice,
+    MarkNotDuplicate,
+    MergeCustomers,
+    OnIneligible,
+    RecommendMerge,
+    RowChoice,
+)
 from customer_identity import merging
 from customer_identity.approval import ApprovalPolicy
 from review_desk.cases import Case, PersonApproval
@@ -63,11 +72,10 @@ def by_person(
         command_id=command_id(case),
         winner_id=winner_id,
         loser_ids=tuple(root for root in roots if root != winner_id),
-        field_choices=tuple(
-            FieldChoice(field=name, from_customer_id=customer_id) for name, customer_id in approval.field_choices
-        ),
+        **decided(fields=approval.field_choices, rows=approval.row_choices, facilitator_id=approval.facilitator_id),
         waived_rules=approval.waived_rules,
         on_ineligible=OnIneligible.WAIT if approval.wait_until_eligible else OnIneligible.REJECT,
+        not_before=approval.not_before,
         requested_by=Actor(id=approval.by, roles=approval.roles),
         approvals=(Approval(by=approval.by, at=approval.at),),
         reason=approval.reason,
@@ -88,8 +96,62 @@ def keep_apart(case: Case, customer_ids: Sequence[str], actor: Actor, reason: st
     )
 
 
-def as_order(command: MergeCustomers) -> merging.MergeOrder:
-    """The command as the merge engine takes it, for a preview."""
+def approved(
+    asked: MergeCustomers | RecommendMerge,
+    command_id: str,
+    actor: Actor,
+    *,
+    reason: str,
+    waived_rules: Sequence[str],
+    wait: bool,
+    not_before: datetime | None,
+    now: datetime,
+) -> MergeCustomers:
+    """The command that carries out what somebody recommended, with all that they had decided along with it.
+
+    Only rules that the approver waives are waived: what was asked to be waived is for them to see, not to inherit.
+    """
+    return MergeCustomers(
+        tenant_id=asked.tenant_id,
+        command_id=command_id,
+        winner_id=asked.winner_id,
+        loser_ids=asked.loser_ids,
+        expected_versions=asked.expected_versions,
+        field_choices=asked.field_choices,
+        row_choices=asked.row_choices,
+        facilitator_id=asked.facilitator_id,
+        waived_rules=tuple(dict.fromkeys(waived_rules)),
+        on_ineligible=OnIneligible.WAIT if wait else OnIneligible.REJECT,
+        follow_redirects=asked.follow_redirects,
+        after_command_id=asked.after_command_id,
+        not_before=not_before or asked.not_before,
+        deadline=asked.deadline,
+        requested_by=actor,
+        approvals=(Approval(by=actor.id, at=now),),
+        reason=reason or asked.reason,
+        candidate_id=asked.candidate_id,
+        candidate_revision=asked.candidate_revision,
+        issued_at=now,
+    )
+
+
+def decided(
+    *,
+    fields: Sequence[tuple[str, str]],
+    rows: Sequence[tuple[str, tuple[str, ...]]],
+    facilitator_id: str | None,
+) -> dict[str, Any]:
+    """What a person decides along with a merge, as fields of the command."""
+    return {
+        "field_choices": tuple(FieldChoice(field=name, from_customer_id=customer_id) for name, customer_id in fields),
+        "row_choices": tuple(RowChoice(table=table, keep_ids=ids) for table, ids in rows),
+        "facilitator_id": facilitator_id,
+    }
+
+
+def as_order(command: MergeCustomers | RecommendMerge, *, first_seen_at: datetime | None = None) -> merging.MergeOrder:
+    """The command as the merge engine takes it, for a preview. `first_seen_at` is since when it waits, if it does."""
+    asked = command if isinstance(command, MergeCustomers) else None
     return merging.MergeOrder(
         tenant_id=command.tenant_id,
         command_id=command.command_id,
@@ -107,8 +169,15 @@ def as_order(command: MergeCustomers) -> merging.MergeOrder:
             )
             for choice in command.field_choices
         ),
+        row_choices=tuple(
+            merging.RowChoice(table=choice.table, keep_ids=choice.keep_ids) for choice in command.row_choices
+        ),
+        facilitator_id=command.facilitator_id,
         waived_rules=command.waived_rules,
-        approvals=tuple(merging.ApprovalRef(by=approval.by, at=approval.at) for approval in command.approvals),
+        follow_redirects=command.follow_redirects,
+        on_ineligible=merging.OnIneligible(asked.on_ineligible.value) if asked else merging.OnIneligible.REJECT,
+        approvals=tuple(merging.ApprovalRef(by=one.by, at=one.at) for one in asked.approvals) if asked else (),
         candidate_id=command.candidate_id,
         candidate_revision=command.candidate_revision,
+        first_seen_at=first_seen_at,
     )

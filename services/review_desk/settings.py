@@ -20,6 +20,9 @@ class DeskSettings(ServiceSettings):
     http: HttpSettings = HttpSettings(port=8083)
     policy: str = Field(default="default", description="path of an approval policy, or the name of a shipped one")
     plan: str = Field(default="default", description="path of the worker's merge plan, or the name of a shipped one")
+    relink_systems: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
+        default=(), description="what MERGE_WORKER_RELINK__SYSTEMS says, to show who must follow a merge"
+    )
     look_again_s: Annotated[float, Field(gt=0)] = Field(
         default=300, description="seconds between two looks at undecided cases that may go through by now"
     )

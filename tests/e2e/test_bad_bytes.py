@@ -13,7 +13,7 @@ from rig.topics import create
 
 PACKAGES = ("merge_worker", "dedupe_detector", "review_desk", "customer_merge_demo.store", "customer_merge_demo.crm")
 READ_BY = {
-    "merge": ("merge-command", "relink-ack"),
+    "merge": ("merge-command", "relink-ack", "customer-created"),
     "detector": ("customer-created", "customer-merged", "merge-command"),
     "review": ("merge-candidate", "merge-outcome", "customer-merged"),
     "crm": ("customer-merged",),

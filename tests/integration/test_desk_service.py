@@ -65,6 +65,7 @@ class DeskWorld(MergeWorld):
             bootstrap=self.bootstrap,
             topic_prefix=self.prefix,
             POLICY=str(self.policy),
+            RELINK_SYSTEMS='["crm", "helpdesk"]',
             KAFKA__SESSION_TIMEOUT_MS="6000",  # a killed desk is missed this soon
         )
 
@@ -232,6 +233,7 @@ def test_people_work_through_the_list_on_the_command_line(world: DeskWorld):
         assert expected in shown
     shown_json = json.loads(world.ask("show", "a+b", "--json").stdout)
     assert shown_json["preview"]["eligible"] is True
+    assert shown_json["downstream_systems"] == ["crm", "helpdesk"]
 
     nobody = world.ask("approve", str(case["case"]), "--as", "tom", "--role", "recommend", status=1)
     assert "needs the role merge" in nobody.stderr

@@ -5,13 +5,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from customer_identity.merging import Merged, MergeOrder, Noop, Refused
-from event_runtime.database import create_engine, sqlstate
+from event_runtime.database import create_engine
 from merge_engine import MergeEngine, RootMoved
 from rig.customer_rows import TENANT, insert, order, rich_customer, rows
-from rig.processes import eventually
+from rig.meeting import until_done, wait_until_blocked
 
 DEFAULT = MergeEngine.load("default")
 
@@ -32,32 +31,8 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def _wait_until_blocked(database: Engine, transactions: int = 1) -> None:
-    """Return once that many transactions of this database wait for a lock."""
-
-    def blocked() -> bool:
-        with database.connect() as connection:
-            found = rows(
-                connection,
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-            )
-        return found[0][0] == transactions
-
-    eventually(blocked, 10)
-
-
 def _merge_until_done(database: Engine, orders: list[MergeOrder]) -> list[object]:
-    """The worker's loop in small: the whole transaction again after a deadlock or a moved root."""
-    for _ in range(10):
-        try:
-            with database.begin() as connection:
-                return [*DEFAULT.merge(connection, orders)]
-        except RootMoved:
-            continue
-        except DBAPIError as error:
-            if sqlstate(error) not in {"40001", "40P01"}:
-                raise
-    raise AssertionError("ten attempts were not enough")
+    return until_done(database, lambda connection: [*DEFAULT.merge(connection, orders)])
 
 
 def test_an_order_inserted_on_a_loser_while_its_merge_runs_is_neither_lost_nor_left_on_the_loser(
@@ -78,7 +53,7 @@ def test_an_order_inserted_on_a_loser_while_its_merge_runs_is_neither_lost_nor_l
     with database.begin() as merging:
         DEFAULT.merge(merging, [order("a", "b")])
         inserting = pool.submit(late_order)
-        _wait_until_blocked(database)
+        wait_until_blocked(database)
     inserting.result(timeout=10)
     with database.begin() as connection:
         found = rows(connection, "SELECT customer_id FROM store.orders WHERE order_number = 'late'")
@@ -104,7 +79,7 @@ def test_an_order_inserted_on_a_loser_before_its_merge_makes_the_merge_wait_and_
             total_cents=1,
         )
         merging = pool.submit(_merge_until_done, database, [order("a", "b")])
-        _wait_until_blocked(database)
+        wait_until_blocked(database)
     assert isinstance(merging.result(timeout=10)[0], Merged)
     with database.begin() as connection:
         assert rows(connection, "SELECT customer_id FROM store.orders WHERE order_number = 'early'") == [("a",)]
@@ -129,7 +104,7 @@ def test_a_root_that_moves_while_its_lock_is_waited_for_starts_the_transaction_o
     with database.begin() as first:
         DEFAULT.merge(first, [order("b", "a")])
         second = pool.submit(merge_once)
-        _wait_until_blocked(database)
+        wait_until_blocked(database)
     with pytest.raises(RootMoved):
         second.result(timeout=10)
     again = _merge_until_done(database, [order("c", "a", command_id="stale")])[0]
@@ -162,9 +137,9 @@ def test_batches_over_the_same_customers_in_opposite_order_never_deadlock(
     with database.begin() as blocker:
         rows(blocker, "SELECT 1 FROM store.customers WHERE customer_id = 'a' FOR UPDATE")
         one = pool.submit(merge, [order("d", "c"), order("a", "b")])
-        _wait_until_blocked(database, 1)
+        wait_until_blocked(database, 1)
         other = pool.submit(merge, [order("b", "a", command_id="x"), order("c", "d", command_id="y")])
-        _wait_until_blocked(database, 2)
+        wait_until_blocked(database, 2)
         held = rows(
             blocker,
             "SELECT customer_id FROM store.customers WHERE customer_id <> 'a' FOR UPDATE SKIP LOCKED",

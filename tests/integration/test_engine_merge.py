@@ -25,7 +25,7 @@ from customer_identity.merging import (
 )
 from event_runtime.database import create_engine
 from merge_engine import Canonical, MergeEngine
-from rig.customer_rows import TENANT, contents, customer, insert, order, rich_customer, rows
+from rig.customer_rows import TENANT, approved, contents, customer, insert, order, rich_customer, rows
 
 DEFAULT = MergeEngine.load("default")
 
@@ -136,7 +136,7 @@ def test_a_chain_in_one_batch_runs_in_waves(database: Engine) -> None:
             [
                 order("b", "a"),
                 order("c", "b"),
-                order("d", "a", follow_redirects=True),
+                order("d", "a", follow_redirects=True, **approved(d=1, c=2)),
                 order("a", "b"),
                 order("e", "d"),
             ],

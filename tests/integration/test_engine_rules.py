@@ -66,6 +66,8 @@ CASES = (
     Case(rule="CURRENCY_MISMATCH", side=None, winner={"currency": "EUR"}),
     Case(rule="LOYALTY_PROGRAM_DIFFERS", side="PAIR", winner_rows=_program("stars"), loser_rows=_program("miles")),
     Case(rule="LOYALTY_PROGRAM_DIFFERS", side=None, winner_rows=_program("stars"), loser_rows=_program("stars")),
+    Case(rule="ENTITY_TYPE_MISMATCH", side="PAIR", loser={"type": "ORGANISATION"}),
+    Case(rule="ENTITY_TYPE_MISMATCH", side=None, winner={"type": "ORGANISATION"}, loser={"type": "ORGANISATION"}),
     Case(rule="BOTH_ACTIVELY_USED", side="PAIR", winner={"last_active_at": "now"}, loser={"last_active_at": "now"}),
     Case(rule="BOTH_ACTIVELY_USED", side=None, winner={"last_active_at": "now"}, loser={"last_active_at": LONG_AGO}),
     Case(
@@ -80,8 +82,8 @@ CASES = (
     Case(rule="WINNER_EMAIL_UNCONFIRMED", side=None, loser_rows=_email(verified=False)),
 )
 WARNINGS = {"BOTH_ACTIVELY_USED", "WINNER_EMAIL_UNCONFIRMED"}
-ELSEWHERE = {"SAME_RECORD", "TENANT_MISMATCH", "WINNER_PREVIOUSLY_MERGED", "LOSER_PREVIOUSLY_MERGED"}
-"""Checked before facts are read, or impossible where the tenant is part of the key: see the unit tests of merging."""
+ELSEWHERE = {"TENANT_MISMATCH", "ERASED", "ERASURE_PENDING"}
+"""Impossible where the tenant is part of the key (see the unit tests of merging), or in test_pack_commerce."""
 
 
 def test_each_rule_stops_what_it_is_for_and_lets_the_rest_pass(migrated: Callable[..., str]) -> None:

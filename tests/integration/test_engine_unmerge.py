@@ -319,7 +319,7 @@ def test_wrong_orders_are_refused_and_change_nothing(database: Engine) -> None:
         assert rule(_unmerge(connection, "no id")) == "MERGE_NOT_FOUND"
         assert rule(_unmerge(connection, "00000000-0000-0000-0000-000000000000")) == "MERGE_NOT_FOUND"
         assert rule(_unmerge(connection, merged.merge_id, "z")) == "NOT_A_LOSER"
-        assert rule(_unmerge(connection, merged.merge_id, mode=UnmergeMode.TREE)) == "NOT_SUPPORTED"
         connection.exec_driver_sql("UPDATE merge.merges SET undoable_until = merged_at")
         assert rule(_unmerge(connection, merged.merge_id)) == "UNDO_WINDOW_CLOSED"
+        assert rule(_unmerge(connection, merged.merge_id, mode=UnmergeMode.TREE)) == "UNDO_WINDOW_CLOSED"
         assert contents(connection, but=()) == before

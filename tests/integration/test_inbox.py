@@ -3,7 +3,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from event_runtime.drafts import NO_HASH, Place
 from event_runtime.inbox import ClaimState
 from event_runtime.records import MessageKey
 from rig.runtime import Runtime, completed, make_runtime
@@ -53,7 +52,7 @@ def test_a_claim_that_rolls_back_was_never_made(runtime: Runtime):
 
 
 def test_a_duplicate_gets_exactly_the_outcome_that_was_published(runtime: Runtime):
-    outcome = completed(1, Place(stream=0, sequence=1, prev_hash=NO_HASH))
+    outcome = completed(1)
     answer = runtime.publisher.draft(outcome, event_id="terminal", answers=MessageKey("t1", "a"))
     with runtime.engine.begin() as connection:
         runtime.inbox.claim(connection, [("t1", "a", b"1")])

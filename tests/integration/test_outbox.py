@@ -6,7 +6,7 @@ import pytest
 
 from customer_events import IdentityErased, MergeCompleted
 from event_runtime.codec import payload_of
-from event_runtime.drafts import NO_HASH, Place, UnsealableDraft
+from event_runtime.drafts import NO_HASH, UnsealableDraft
 from event_runtime.outbox import Outbox, OutboxFault, stream_of
 from event_runtime.records import MessageKey
 from rig.runtime import NOW, STREAMS, Runtime, completed, erased, make_runtime
@@ -25,9 +25,7 @@ def rows(runtime: Runtime, columns: str):
 
 def test_positions_count_every_row_and_sequences_the_sequenced_ones(runtime: Runtime):
     publisher = runtime.publisher
-    runtime.append(
-        publisher.draft(erased(1)), publisher.draft(completed(1, Place(stream=0, sequence=1, prev_hash=NO_HASH)))
-    )
+    runtime.append(publisher.draft(erased(1)), publisher.draft(completed(1)))
     runtime.append(publisher.draft(erased(2)))
     assert rows(runtime, "position, sequence, event_type") == [
         (1, 1, "IdentityErased"),
@@ -58,9 +56,7 @@ def test_a_sealed_event_decodes_with_its_place_and_names_the_hash_of_the_one_bef
 def test_an_outcome_names_the_place_of_the_event_before_it(runtime: Runtime):
     publisher = runtime.publisher
     runtime.append(publisher.draft(erased(1)))
-    after = publisher.draft_after(
-        "MergeCompleted", "t1", lambda place: completed(2, place), key="t1:c2", subject="c2", event_id="terminal"
-    )
+    after = publisher.draft_after(completed(2), event_id="terminal")
     runtime.append(publisher.draft(erased(2)), after)
     outcome = runtime.codec.decode(rows(runtime, "body")[-1][0])
     assert isinstance(outcome, MergeCompleted)
@@ -69,7 +65,7 @@ def test_an_outcome_names_the_place_of_the_event_before_it(runtime: Runtime):
 
 def test_an_outcome_that_follows_no_event_of_its_tenant_is_refused(runtime: Runtime):
     publisher = runtime.publisher
-    after = publisher.draft_after("MergeCompleted", "t2", lambda place: completed(2, place), key="k", subject="c2")
+    after = publisher.draft_after(completed(2, tenant="t2"))
     with pytest.raises(UnsealableDraft):
         runtime.append(publisher.draft(erased(2)), after)
     assert rows(runtime, "*") == []
@@ -134,7 +130,7 @@ def test_four_concurrent_appenders_leave_no_gap_and_no_later_row_is_seen_before_
 
 def test_the_outcome_of_a_message_is_stored_once_and_only_for_a_claimed_message(runtime: Runtime):
     publisher = runtime.publisher
-    outcome = completed(1, Place(stream=0, sequence=1, prev_hash=NO_HASH))
+    outcome = completed(1)
     answer = publisher.draft(outcome, answers=MessageKey("t1", "c00001"))
     with pytest.raises(OutboxFault):
         runtime.append(answer)

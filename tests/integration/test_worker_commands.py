@@ -137,9 +137,11 @@ def test_preview_writes_nothing_and_lists_what_would_move_and_what_is_in_the_way
     world = still_world
     world.customers("a", "b", "held")
     world.sql("UPDATE store.customers SET legal_hold = true WHERE customer_id = 'held'")
-    fine = cli(world, "preview", _file(tmp_path / "fine", merge("c1", "a", "b")), "--json")
+    settings = {"RELINK__SYSTEMS": '["crm", "helpdesk"]'}
+    fine = cli(world, "preview", _file(tmp_path / "fine", merge("c1", "a", "b")), "--json", **settings)
     (shown,) = json.loads(fine.out)
     assert (fine.status, shown["preview"]["eligible"]) == (0, True)
+    assert shown["downstream_systems"] == ["crm", "helpdesk"]
     assert {move["table"]: move["rows"] for move in shown["preview"]["moves"] if move["rows"]} == {"store.orders": 1}
     held = cli(world, "preview", _file(tmp_path / "held", merge("c2", "a", "held")))
     assert held.status == 1
@@ -194,7 +196,10 @@ def test_a_service_does_not_start_with_a_plan_that_does_not_cover_the_tables(sti
     )
     service = still_world.worker()
     assert service.wait() == 2
-    assert "MERGE_WORKER_PLAN: store.forgotten" in service.stderr.splitlines()[-1]
+    last = service.stderr.splitlines()[-1]
+    assert last.startswith("merge-worker: MERGE_WORKER_PLAN: ")
+    assert "default.yaml:" in last
+    assert ": store.forgotten (customer_id): foreign key" in last
 
 
 def test_a_server_that_is_not_there_is_one_line_for_a_command_and_a_wait_for_the_service(still_world: MergeWorld):

@@ -99,6 +99,24 @@ def test_an_assertion_before_a_merge_in_the_same_batch_stops_it_and_its_withdraw
     world.promises()
 
 
+def test_what_keeps_people_apart_is_withdrawn_only_by_a_person(world: MergeWorld):
+    world.customers("a", "b")
+    policy = wire.Actor(id="policy:default", roles=("merge",))
+    withdrawal = not_duplicate("n2", "a", "b", withdrawn=True)
+    world.produce(
+        not_duplicate("n1", "a", "b"),
+        withdrawal.model_copy(update={"requested_by": policy}),
+        merge("m1", "a", "b"),
+        partition=0,
+    )
+    world.worker()
+    refused = world.terminal("n2")
+    assert isinstance(refused, wire.MergeRejected)
+    assert [(one.rule, one.permanent) for one in refused.errors] == [("PERSON_REQUIRED", True)]
+    assert [one.rule for one in world.terminal("m1").errors] == ["NOT_DUPLICATE_ASSERTED"]
+    world.promises()
+
+
 def test_the_same_id_with_other_content_is_refused_and_leaves_the_stored_outcome_alone(world: MergeWorld):
     world.customers("a", "b", "c")
     world.produce(merge("c1", "a", "b"), merge("c1", "a", "c"), partition=0)
@@ -128,23 +146,6 @@ def test_a_command_that_the_database_refuses_ends_alone_and_its_batch_goes_on(wo
     assert isinstance(world.terminal("1"), wire.MergeCompleted)
     assert isinstance(world.terminal("3"), wire.MergeCompleted)
     assert world.orders() == {"a": 2, "c": 1, "d": 1, "e": 2}
-    world.promises()
-
-
-def test_a_conversion_is_refused_as_not_supported(world: MergeWorld):
-    world.produce(
-        wire.ConvertCustomer(
-            tenant_id="shop",
-            command_id="c1",
-            customer_id="a",
-            to_type=wire.CustomerType.ORGANISATION,
-            requested_by=wire.Actor(id="ann", roles=("merge",)),
-            reason="it is a firm",
-        )
-    )
-    world.worker()
-    refused = world.terminal("c1")
-    assert (refused.stage, refused.errors[0].rule) == (wire.Stage.VALIDATION, "NOT_SUPPORTED")
     world.promises()
 
 

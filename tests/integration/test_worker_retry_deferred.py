@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import structlog
 from sqlalchemy import Engine, text
 
 import customer_events as wire
 from event_runtime.database import create_engine
 from event_runtime.inbox import Inbox
+from event_runtime.logs import explain_exception
 from merge_worker.adapters.requests import Request, Requests
 from merge_worker.app import App
 from merge_worker.settings import MergeWorkerSettings
@@ -20,6 +22,10 @@ PAST = datetime.now(UTC) - timedelta(hours=1)
 
 @pytest.fixture
 def database(migrated: Callable[..., str]) -> str:
+    # structlog's own default renders every fault with its locals, for longer than a transaction may idle
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, explain_exception, structlog.processors.KeyValueRenderer()]
+    )
     return migrated("merge_worker", "customer_merge_demo.store")
 
 

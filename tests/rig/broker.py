@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -64,15 +65,23 @@ BROKER_SETTINGS = {
 }
 
 
-def start(directory: Path, *, lives_with: int) -> tuple[str, subprocess.Popen[bytes]]:
+# Quick to start and small, rather than fast after an hour.
+_QUICK_JAVA = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+
+def start(
+    directory: Path, *, lives_with: int, java_options: Sequence[str] = _QUICK_JAVA
+) -> tuple[str, subprocess.Popen[bytes]]:
     """Start a broker in the new `directory`; it ends, and the directory with it, with the process `lives_with`.
+
+    `java_options` are for a broker from its jars; in a container it has those of its image.
 
     Returns its bootstrap and the guard to terminate.
     Raises ServerUnavailable with what to install.
     """
     directory.mkdir()
     port = free_port()
-    argv = _container_command(port) if _docker_answers() else _jars_command(directory, port)
+    argv = _container_command(port) if _docker_answers() else _jars_command(directory, port, java_options)
     with (directory / "log").open("wb") as log:
         guarded = guard.command(argv, watch=lives_with, remove=directory)
         process = subprocess.Popen(guarded, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
@@ -119,14 +128,14 @@ def _container_command(port: int) -> list[str]:
     return [sys.executable, str(_RIG / "broker_container.py"), str(port)]
 
 
-def _jars_command(directory: Path, port: int) -> list[str]:
+def _jars_command(directory: Path, port: int, java_options: Sequence[str]) -> list[str]:
     java, jars = _java(), _jars()
     properties = directory / "server.properties"
     settings = "".join(f"{name}={value}\n" for name, value in BROKER_SETTINGS.items())
     properties.write_text(_PROPERTIES.format(port=port, controller_port=free_port(), directory=directory) + settings)
-    # Quick to start and small, rather than fast after an hour.
-    run = [str(java), "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*"]
-    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    run = [str(java), *java_options, "-cp", f"{jars}/*"]
+    # The tool would take an id that begins with "-" for an option.
+    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
     formatted = subprocess.run(
         [*run, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)],
         capture_output=True,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, text
 
-from customer_identity.merging import ActorRef, MergeOrder
+from customer_identity.merging import ActorRef, ApprovalRef, MergeOrder
 
 TENANT = "acme"
 ACTOR = ActorRef(id="test", roles=("merge",))
@@ -24,6 +24,11 @@ def order(winner_id: str | None, *loser_ids: str, **more: object) -> MergeOrder:
         "reason": "test",
     }
     return MergeOrder(**{**values, **more})  # type: ignore[arg-type]  # tests name the fields
+
+
+def approved(**versions: int) -> dict[str, object]:
+    """What an order needs that follows redirects: an approval, and the reviewed version of every root."""
+    return {"approvals": (ApprovalRef(by="eve", at=PLACED_AT),), "expected_versions": versions}
 
 
 def customer(connection: Connection, customer_id: str, tenant_id: str = TENANT, **columns: object) -> None:

@@ -19,6 +19,7 @@ TENANT = "shop"
 PARTITIONS = {
     "merge-command": 4,
     "relink-ack": 2,
+    "customer-created": 2,
     "merge-outcome": 4,
     "customer-merged": wire.DEFAULT_STREAMS,
     "customer-alias": 2,
@@ -107,9 +108,9 @@ class MergeWorld:
         rows = self.sql("SELECT customer_id, canonical_id, version FROM merge.canonical")
         return {row.customer_id: (row.canonical_id, row.version) for row in rows}
 
-    def produce(self, *commands: Any, partition: int = -1) -> None:
-        """Publish commands in order, from a producer of their own."""
-        self.produce_bytes("merge-command", [(CODEC.encode(one), _headers(one)) for one in commands], partition)
+    def produce(self, *events: Any, partition: int = -1, topic: str = "merge-command") -> None:
+        """Publish commands, or other events, in order, from a producer of their own."""
+        self.produce_bytes(topic, [(CODEC.encode(one), _headers(one)) for one in events], partition)
 
     def produce_bytes(
         self, topic: str, records: Iterable[tuple[bytes, Mapping[str, str]]], partition: int = -1
@@ -164,9 +165,9 @@ class MergeWorld:
             for row in self.sql("SELECT topic, partition, next_offset FROM merge.positions")
         }
         places = [
-            TopicPartition(topic, partition, done.get((topic, partition), 0))
-            for topic, count in ((self.prefix + name, PARTITIONS[name]) for name in ("merge-command", "relink-ack"))
-            for partition in range(count)
+            TopicPartition(self.prefix + topic, partition, done.get((self.prefix + topic, partition), 0))
+            for topic in ("merge-command", "relink-ack", "customer-created")
+            for partition in range(PARTITIONS[topic])
         ]
         return [f"{place.topic}/{place.partition} from {place.offset}" for place in places if self._has_record(place)]
 

@@ -18,7 +18,7 @@ from event_runtime.bus import BusConsumer
 from event_runtime.bus_config import producer_config
 from event_runtime.codec import Codec, SchemaStore
 from event_runtime.database import create_engine
-from event_runtime.drafts import Draft, Place
+from event_runtime.drafts import Draft
 from event_runtime.handler import Handler
 from event_runtime.health import Progress
 from event_runtime.inbox import ClaimState, Inbox
@@ -189,15 +189,13 @@ def erased(number: int, *, tenant: str = "t1") -> IdentityErased:
     return IdentityErased(tenant_id=tenant, canonical_id=f"{number}", member_ids=(f"{number}",), at=NOW)
 
 
-def completed(number: int, place: Place, *, tenant: str = "t1") -> MergeCompleted:
-    """The terminal outcome of command `number`, naming the place of its stream event."""
+def completed(number: int, *, tenant: str = "t1") -> MergeCompleted:
+    """The terminal outcome of command `number`."""
     return MergeCompleted(
         tenant_id=tenant,
         command_id=f"c{number:05d}",
         merge_id=f"m{number}",
         kind="CONVERT",
-        stream=place.stream,
-        sequence=place.sequence,
         rows="COMPLETE",
         completed_at=NOW,
     )
@@ -247,11 +245,7 @@ class Converter:
         return [
             publisher.draft(erased(number, tenant=tenant)),
             publisher.draft_after(
-                "MergeCompleted",
-                tenant,
-                lambda place: completed(number, place, tenant=tenant),
-                key=f"{tenant}:c{number:05d}",
-                subject=f"c{number:05d}",
+                completed(number, tenant=tenant),
                 event_id=f"terminal-{number}",
                 answers=MessageKey(tenant, f"c{number:05d}"),
             ),

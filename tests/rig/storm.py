@@ -29,7 +29,7 @@ PARTITIONS = {
     "merge-quarantine": 1,
 }
 READ_BY = {
-    "merge": ("merge-command", "relink-ack"),
+    "merge": ("merge-command", "relink-ack", "customer-created"),
     "detector": ("customer-created", "customer-merged", "merge-command"),
     "review": ("merge-candidate", "merge-outcome", "customer-merged"),
     "crm": ("customer-merged",),

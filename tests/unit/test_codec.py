@@ -78,7 +78,7 @@ def test_an_event_sealed_with_its_place_is_the_event_encoded_with_it(case: Case)
         tenant_id="acme",
         topic="customer-merged",
         key=None,
-        headers={},
+        headers="{}",
         body=codec().encode(blank),
         sequenced=True,
         framing_bytes=codec().framing_bytes,

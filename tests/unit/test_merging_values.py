@@ -1,12 +1,15 @@
 """Redirect checks, rules, winner choice and planning as pure functions."""
 # ruff: noqa: FBT003 - a member's facts are positional, as they are in a row
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from customer_identity.merging import (
     ActorRef,
+    ApprovalRef,
     Deferred,
     FieldChoice,
     MergeOrder,
@@ -17,11 +20,14 @@ from customer_identity.merging import (
     Side,
     Stage,
 )
+from customer_identity.merging.checks import both_flagged, flagged, in_window, mismatching
 from customer_identity.merging.identity import Identity, Member
+from customer_identity.merging.identity_pack import IDENTITY_PACK
 from customer_identity.merging.planning import MergePlan, plan_merge
 from customer_identity.merging.policy import FieldPolicy, MergePolicy, Preference
 from customer_identity.merging.redirect_checks import Resolved, check_shape, resolve
-from customer_identity.merging.rules import Rule, Severity, both_flagged, flagged, mismatching
+from customer_identity.merging.rules import FixedBy, Rule, RuleBook, Severity
+from customer_identity.merging.survivorship import Terms
 from customer_identity.merging.winner_choice import choose_winner
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -62,18 +68,22 @@ def identities(*roots: Member, **members: Member) -> dict[str, Identity]:
 
 def policy(*rules: Rule, fields: tuple[FieldPolicy, ...] = (), preferences: tuple[Preference, ...] = ()) -> MergePolicy:
     return MergePolicy(
-        version="test-1", fields=fields, rules=rules, winner_preferences=preferences, undo_window=timedelta(days=1)
+        version="test-1",
+        fields=fields,
+        rules=RuleBook.of((*IDENTITY_PACK, *rules)),
+        winner_preferences=preferences,
+        undo_window=timedelta(days=1),
     )
 
 
 def rule(name: str, check: object, **more: object) -> Rule:
-    return Rule(name=name, check=check, message="m", remediation="r", **more)  # type: ignore[arg-type]
+    return Rule(name=name, side=Side.LOSER, check=check, message="m", remediation="r", **more)  # type: ignore[arg-type]
 
 
 def plan(
     merge_order: MergeOrder, found: dict[str, Identity], merge_policy: MergePolicy
 ) -> MergePlan | Refused | Deferred:
-    resolved = resolve(merge_order, {id_: id_ for id_ in merge_order.named})
+    resolved = resolve(merge_order, {id_: id_ for id_ in merge_order.touched})
     assert isinstance(resolved, Resolved)
     return plan_merge(resolved, found, NOBODY, merge_policy, NOW)
 
@@ -86,8 +96,6 @@ def plan(
         (order("a"), ["SAME_RECORD"]),
         (order(None, "a", "a"), ["SAME_RECORD"]),
         (order(None), ["SAME_RECORD"]),
-        (order("a", "b", facilitator_id="f"), ["NOT_SUPPORTED"]),
-        (order("a", "a", row_choices=(RowChoice(table="x", keep_ids=()),)), ["SAME_RECORD", "NOT_SUPPORTED"]),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused_without_asking_a_database(bad: MergeOrder, rules: list[str]) -> None:
@@ -112,12 +120,33 @@ def test_the_redirect_checks_run_in_their_order() -> None:
     assert check(order("c", "a")) == [("LOSER_PREVIOUSLY_MERGED", ("a",))]
     assert check(order("a", "c")) == [("WINNER_PREVIOUSLY_MERGED", ("a",))]
     assert check(order("a", "x")) == [("WINNER_PREVIOUSLY_MERGED", ("a",)), ("LOSER_PREVIOUSLY_MERGED", ("x",))]
-    assert check(order("c", "a", follow_redirects=True)) == ("c", "b")
-    assert check(order("a", "c", follow_redirects=True)) == ("b", "c")
+    reviewed = {"approvals": (ApprovalRef(by="eve", at=NOW),), "expected_versions": {"b": 1, "c": 1}}
+    assert check(order("c", "a", follow_redirects=True, **reviewed)) == ("c", "b")
+    assert check(order("a", "c", follow_redirects=True, **reviewed)) == ("b", "c")
+    assert check(order("c", "a", "b", follow_redirects=True)) == ("c", "b"), "nothing had to be followed"
     assert check(order("b", "a", "c")) == ("b", "c"), "a is the winner's already; c was reviewed and goes on"
     assert check(order("c", "a", "b")) == ("c", "b"), "a's root was named, hence reviewed, with it"
     assert check(order(None, "a", "b", "c")) == (None, "b", "c")
     assert check(order(None, "a", "c")) == [("LOSER_PREVIOUSLY_MERGED", ("a",))]
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        {"approvals": ()},
+        {"expected_versions": {}},
+        {"expected_versions": {"c": 1}},
+        {"expected_versions": {"a": 1, "c": 1}},
+    ],
+)
+def test_redirects_are_followed_only_to_roots_that_somebody_approved(lacking: dict[str, Any]) -> None:
+    reviewed = {"approvals": (ApprovalRef(by="eve", at=NOW),), "expected_versions": {"b": 1, "c": 1}}
+    refused = resolve(order("c", "a", follow_redirects=True, **(reviewed | lacking)), {"a": "b", "c": "c"})
+    assert isinstance(refused, Refused)
+    assert refused.stage is Stage.ELIGIBILITY
+    (error,) = refused.errors
+    assert (error.rule, error.customer_ids, error.permanent) == ("APPROVAL_OF_ROOTS_MISSING", ("c", "b"), True)
+    assert "c, b" in error.remediation
 
 
 def test_a_one_sided_rule_looks_at_every_member_of_its_side() -> None:
@@ -180,12 +209,25 @@ def test_all_failing_rules_are_reported_and_warnings_do_not_stop_a_merge() -> No
 
 
 def test_a_waivable_rule_needs_the_waiver_and_the_role() -> None:
-    rules = policy(rule("R", flagged(Side.LOSER, 0), severity=Severity.WAIVABLE, waivable_by="supervisor"))
+    rules = policy(rule("R", flagged(Side.LOSER, 0), severity=Severity.WAIVABLE, waivable_by="protected-data"))
     found = identities(member("a", False), member("b", True))
-    boss = ActorRef(id="boss", roles=("supervisor",))
+    boss = ActorRef(id="boss", roles=("protected-data",))
     assert isinstance(plan(order("a", "b", waived_rules=("R",)), found, rules), Refused)
     assert isinstance(plan(order("a", "b", requested_by=boss), found, rules), Refused)
     assert isinstance(plan(order("a", "b", requested_by=boss, waived_rules=("R",)), found, rules), MergePlan)
+    higher = ActorRef(id="root", roles=("admin",))
+    waived = plan(order("a", "b", requested_by=higher, waived_rules=("R",)), found, rules)
+    assert isinstance(waived, MergePlan)
+    assert [warning.rule for warning in waived.warnings] == ["R"], "what was waived is still told"
+
+
+def test_a_rule_that_blocks_is_not_waived_by_anybody() -> None:
+    found = identities(member("a", False), member("b", True))
+    admin = ActorRef(id="root", roles=("admin",))
+    result = plan(
+        order("a", "b", requested_by=admin, waived_rules=("R",)), found, policy(rule("R", flagged(Side.LOSER, 0)))
+    )
+    assert isinstance(result, Refused)
 
 
 def test_a_reason_can_clear_a_rule() -> None:
@@ -281,3 +323,159 @@ def test_a_decision_is_recorded_when_there_was_something_to_decide() -> None:
         ("other", "a"),
     ]
     assert (result.fields.patch, result.fields.before) == ({"blank": "filled"}, {"blank": None})
+
+
+def test_a_literal_that_did_not_fit_its_column_is_refused_and_one_that_did_is_used() -> None:
+    fields = (FieldPolicy(field="limit", strategy="MAX", fact=0),)
+    found = identities(member("a", 5), member("b", 7))
+    merge_order = order("a", "b", field_choices=(FieldChoice(field="limit", literal="many"),))
+    resolved = resolve(merge_order, {"a": "a", "b": "b"})
+    assert isinstance(resolved, Resolved)
+    refused = plan_merge(resolved, found, NOBODY, policy(fields=fields), NOW)
+    assert isinstance(refused, Refused)
+    assert [error.message for error in refused.errors] == ["the literal does not fit the type of the field"]
+    done = plan_merge(resolved, found, NOBODY, policy(fields=fields), NOW, literals={"limit": 12})
+    assert isinstance(done, MergePlan)
+    assert done.fields.patch == {"limit": 12}
+
+
+def test_a_strategy_that_does_not_fit_the_values_is_refused() -> None:
+    for strategy, mine, theirs in (("SUM", "x", "y"), ("CONCAT", 1, 2), ("MAX", 1, "x"), ("UNION", 1, 2)):
+        fields = (FieldPolicy(field="f", strategy="WINNER_THEN_FILL", fact=0),)
+        found = identities(member("a", mine), member("b", theirs))
+        chosen = order("a", "b", field_choices=(FieldChoice(field="f", strategy=strategy),))
+        result = plan(chosen, found, policy(fields=fields))
+        assert isinstance(result, Refused), strategy
+        assert [(error.rule, error.field) for error in result.errors] == [("FIELD_CHOICE_INVALID", "f")]
+
+
+@pytest.mark.parametrize("strategy", ["RECENCY", "OLDEST", "SOURCE_PRIORITY", "VERIFIED_FIRST", "FOLLOW_ATTRIBUTE"])
+def test_a_strategy_whose_columns_the_plan_does_not_name_cannot_be_chosen(strategy: str) -> None:
+    fields = (FieldPolicy(field="f", strategy="WINNER_THEN_FILL", fact=0),)
+    chosen = order("a", "b", field_choices=(FieldChoice(field="f", strategy=strategy),))
+    result = plan(chosen, identities(member("a", 1), member("b", 2)), policy(fields=fields))
+    assert isinstance(result, Refused)
+    assert "one of: WINNER_STRICT" in result.errors[0].remediation
+
+
+def test_rows_can_be_chosen_only_in_tables_that_the_plan_calls_choosable_and_only_once() -> None:
+    rules = replace(policy(), choosable=frozenset({"s.tags"}))
+    found = identities(member("a"), member("b"))
+
+    def refused(*tables: str) -> list[tuple[str, str | None]]:
+        chosen = order("a", "b", row_choices=tuple(RowChoice(table=table, keep_ids=("1",)) for table in tables))
+        result = plan(chosen, found, rules)
+        return [(error.rule, error.field) for error in result.errors] if isinstance(result, Refused) else []
+
+    assert refused("s.tags") == []
+    assert refused("s.orders") == [("ROW_CHOICE_INVALID", "s.orders")]
+    assert refused("s.tags", "s.tags") == [("ROW_CHOICE_INVALID", "s.tags")]
+
+
+def test_a_facilitator_is_a_third_customer_that_exists() -> None:
+    facilitated = replace(policy(), facilitated=True)
+    gone = member("gone", version=None, tenant_id=None)
+    found = identities(member("a"), member("b"), member("f"), member("x", tenant_id="other"), gone)
+
+    def said(facilitator_id: str, merge_policy: MergePolicy = facilitated) -> str | None:
+        result = plan(order("a", "b", facilitator_id=facilitator_id), found, merge_policy)
+        if isinstance(result, MergePlan):
+            assert result.facilitator is found[facilitator_id]
+            return None
+        assert [error.rule for error in result.errors] == ["FACILITATOR_INVALID"]
+        return result.errors[0].message
+
+    assert said("f") is None
+    assert said("f", policy()) == "no rows of this plan go to a facilitator"
+    assert said("gone") == "there is no such customer"
+    assert said("x") == "the facilitator does not belong to the order's tenant"
+    assert said("b") == "the facilitator takes part in the merge"
+
+
+def test_a_rule_is_answered_by_the_choices_it_asks_for_and_by_nothing_less() -> None:
+    fixed_by = FixedBy(facilitator=True, rows="s.relationships")
+    rules = replace(
+        policy(rule("R", flagged(Side.EITHER, 0), fixed_by=fixed_by)),
+        facilitated=True,
+        choosable=frozenset({"s.relationships"}),
+    )
+    found = identities(member("a", False), member("b", True), member("f", False))
+    rows = (RowChoice(table="s.relationships", keep_ids=()),)
+    assert isinstance(plan(order("a", "b"), found, rules), Refused)
+    assert isinstance(plan(order("a", "b", facilitator_id="f"), found, rules), Refused)
+    assert isinstance(plan(order("a", "b", row_choices=rows), found, rules), Refused)
+    assert isinstance(plan(order("a", "b", facilitator_id="f", row_choices=rows), found, rules), MergePlan)
+
+
+def test_fields_that_nobody_can_decide_are_reported_together_with_the_rules() -> None:
+    fields = (
+        FieldPolicy(field="email", strategy="BLOCK_ON_CONFLICT", fact=1),
+        FieldPolicy(field="tags", strategy="UNION", fact=2, terms=Terms(cap=2)),
+    )
+    found = identities(member("a", False, "a@x", "p, q"), member("b", True, "b@x", "r"))
+    result = plan(order("a", "b"), found, policy(rule("R", flagged(Side.LOSER, 0)), fields=fields))
+    assert isinstance(result, Refused)
+    assert [error.rule for error in result.errors] == ["R", "FIELD_CONFLICT", "FIELD_OVER_LIMIT"]
+    chosen = (
+        FieldChoice(field="email", from_customer_id="b"),
+        FieldChoice(field="tags", strategy="WINNER_THEN_FILL"),
+    )
+    done = plan(order("a", "b", field_choices=chosen), found, policy(fields=fields))
+    assert isinstance(done, MergePlan)
+    assert done.fields.patch == {"email": "b@x"}
+
+
+def test_a_field_that_follows_another_is_taken_from_the_same_record_blank_or_not() -> None:
+    fields = (
+        FieldPolicy(field="street", strategy="WINNER_THEN_FILL", fact=0),
+        FieldPolicy(field="city", strategy="FOLLOW_ATTRIBUTE", fact=1, follow="street"),
+    )
+    found = identities(member("a", None, "Rome"), member("b", "Elm 1", None), member("c", "Oak 2", "Bonn"))
+
+    def patch(*choices: FieldChoice) -> object:
+        result = plan(order("a", "b", "c", field_choices=choices), found, policy(fields=fields))
+        assert isinstance(result, MergePlan)
+        return result.fields.patch
+
+    assert patch() == {"street": "Elm 1", "city": None}
+    assert patch(FieldChoice(field="street", from_customer_id="c")) == {"street": "Oak 2", "city": "Bonn"}
+    assert patch(FieldChoice(field="city", from_customer_id="c")) == {"street": "Elm 1", "city": "Bonn"}
+
+
+def test_two_records_that_agree_after_normalisation_keep_the_winners_address() -> None:
+    fields = (
+        FieldPolicy(field="street", strategy="WINNER_THEN_FILL", fact=0),
+        FieldPolicy(field="city", strategy="FOLLOW_ATTRIBUTE", fact=1, follow="street"),
+    )
+    found = identities(member("a", "Elm 1", "Rome"), member("b", "ELM  1", "Bonn"))
+    result = plan(order("a", "b"), found, policy(fields=fields))
+    assert isinstance(result, MergePlan)
+    assert result.fields.patch == {}
+
+
+def test_a_sum_adds_equal_values_too() -> None:
+    fields = (FieldPolicy(field="credit", strategy="SUM", fact=0),)
+    found = identities(member("a", 5), member("b", 5), member("c", None))
+    result = plan(order("a", "b", "c"), found, policy(fields=fields))
+    assert isinstance(result, MergePlan)
+    assert result.fields.patch == {"credit": 10}
+
+
+def test_a_cleared_field_of_a_loser_counts_when_it_is_the_latest() -> None:
+    fields = (FieldPolicy(field="phone", strategy="RECENCY", fact=0, time_fact=1),)
+    found = identities(member("a", "555", NOW - timedelta(days=9)), member("b", None, NOW), member("c", None, None))
+    result = plan(order("a", "b", "c"), found, policy(fields=fields))
+    assert isinstance(result, MergePlan)
+    assert result.fields.patch == {"phone": None}
+    assert [one.from_customer_id for one in result.fields.decisions] == ["b"]
+
+
+def test_a_wait_for_a_window_ends_with_the_window() -> None:
+    until = NOW + timedelta(hours=7)
+    window = rule("W", in_window(lambda _: until), permanent=False)
+    other = rule("T", flagged(Side.LOSER, 0), permanent=False)
+    found = identities(member("a", False), member("b", True))
+    for rules in ((window,), (window, other)):
+        result = plan(order("a", "b", on_ineligible=OnIneligible.WAIT), found, policy(*rules))
+        assert isinstance(result, Deferred)
+        assert result.until == until

@@ -8,7 +8,7 @@ from event_runtime.metrics import RuntimeMetrics
 FORBIDDEN_LABELS = {"id", "tenant", "tenant_id", "customer_id", "command_id", "partition", "offset"}
 UNITS = ("_seconds", "_records", "_rows", "_merges", "_bytes", "_info")
 # Gauges of yes and no, and counts of the thing that the name names.
-UNITLESS = {"breaker_open", "relay_gap", "relay_fork", "relay_halted", "relay_leader", "requests"}
+UNITLESS = {"breaker_open", "relay_gap", "relay_fork", "relay_halted", "relay_leader", "requests", "erasures_undecided"}
 
 
 @pytest.fixture

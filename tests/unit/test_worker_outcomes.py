@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -6,7 +6,7 @@ import pytest
 import customer_events as wire
 from customer_identity import merging
 from event_runtime.codec import Codec, SchemaStore
-from event_runtime.drafts import Draft, Place
+from event_runtime.drafts import Draft, Place, Unplaced, placed_body
 from event_runtime.output import plain, show_table
 from event_runtime.publisher import Publisher
 from event_runtime.records import MessageKey
@@ -59,7 +59,7 @@ def _merged() -> merging.Merged:
 
 
 def _event(draft: Draft) -> Any:
-    body = draft.body(PLACE) if callable(draft.body) else draft.body
+    body = placed_body(draft.body, PLACE) if isinstance(draft.body, Unplaced) else draft.body
     assert body is not None
     return CODEC.decode(body)
 
@@ -113,6 +113,9 @@ def test_an_event_that_is_no_command_is_not_taken_for_one():
         (_command(winner_id=None, loser_ids=("b", "c")), []),
         (_command(winner_id=None), ["TOO_FEW_CUSTOMERS"]),
         (_command(winner_id=None, loser_ids=("b", "b")), ["LOSER_REPEATED", "TOO_FEW_CUSTOMERS"]),
+        (_command(after_command_id="c"), ["AFTER_ITSELF"]),
+        (_command(not_before=NOW, deadline=NOW), ["NEVER_IN_TIME"]),
+        (_command(not_before=NOW, deadline=NOW + timedelta(seconds=1)), []),
     ],
 )
 def test_commands_unsound_in_themselves_are_found(command: wire.MergeCustomers, rules: list[str]):

@@ -15,7 +15,7 @@ READERS: Final[Mapping[str, tuple[str, ...]]] = {
     "store": (),
     "detector": ("customer-created", "customer-merged", "merge-command"),
     "review": ("merge-candidate", "merge-outcome", "customer-merged"),
-    "merge": ("merge-command", "relink-ack"),
+    "merge": ("merge-command", "relink-ack", "customer-created"),
     "crm": ("customer-merged",),
     "loyalty": ("customer-merged",),
     "helpdesk": ("customer-merged",),

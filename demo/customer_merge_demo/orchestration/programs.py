@@ -60,7 +60,7 @@ class System:
         extra = {
             MERGE_WORKER: {"RELINK__SYSTEMS": _json_list(SYSTEM_NAMES), "PLAN": "default"},
             DETECTOR: {},
-            DESK: {"POLICY": str(POLICY_FILE), "PLAN": "default"},
+            DESK: {"POLICY": str(POLICY_FILE), "PLAN": "default", "RELINK_SYSTEMS": _json_list(SYSTEM_NAMES)},
         }[service]
         return self._settings(prefix, service) | {f"{prefix}{name}": value for name, value in extra.items()}
 
@@ -84,7 +84,7 @@ class System:
             for name, process in running.items():
                 _, said = process.communicate()
                 if process.returncode:
-                    raise ProgramFailed(f"{name} migrate failed: {_last_line(said)}")
+                    raise ProgramFailed(f"{name} migrate failed: {last_line(said)}")
         finally:
             for process in running.values():
                 if process.poll() is None:
@@ -104,15 +104,20 @@ class System:
         )
 
     def _settings(self, prefix: str, program: str) -> dict[str, str]:
-        kafka = {f"KAFKA__{name.replace('.', '_').upper()}": value for name, value in self.servers.kafka.items()}
-        values = {
-            "DATABASE__URL": self.servers.database_url,
-            **kafka,
-            "TOPIC_PREFIX": self.servers.topic_prefix,
-            "HTTP__PORT": str(self.ports[program]),
-            "RELAY__TRANSACTIONAL": str(not self.servers.embedded_bus).lower(),
-        }
-        return {f"{prefix}{name}": value for name, value in values.items() if value}
+        return service_settings(self.servers, prefix, self.ports[program])
+
+
+def service_settings(servers: Servers, prefix: str, port: int) -> dict[str, str]:
+    """The variables with which a service finds these servers."""
+    kafka = {f"KAFKA__{name.replace('.', '_').upper()}": value for name, value in servers.kafka.items()}
+    values = {
+        "DATABASE__URL": servers.database_url,
+        **kafka,
+        "TOPIC_PREFIX": servers.topic_prefix,
+        "HTTP__PORT": str(port),
+        "RELAY__TRANSACTIONAL": str(not servers.embedded_bus).lower(),
+    }
+    return {f"{prefix}{name}": value for name, value in values.items() if value}
 
 
 def script(name: str) -> str:
@@ -128,5 +133,6 @@ def _json_list(names: Sequence[str]) -> str:
     return "[" + ",".join(f'"{name}"' for name in names) + "]"
 
 
-def _last_line(said: str) -> str:
+def last_line(said: str) -> str:
+    """The last line of what a program said."""
     return said.strip().rpartition("\n")[2] or "it said nothing"

@@ -23,6 +23,9 @@ A command's `command_id` is its idempotency key: the same id with the same conte
 with the same event id; the same id with other content is rejected. Content is compared without fields at their default.
 Every accepted command ends in exactly one terminal event: {{terminal}}. Notices on the way: {{notices}}.
 
+A command with `follow_redirects` goes on to a root that it does not name only with `approvals` and with the reviewed
+version of every root in `expected_versions`; else it is rejected (APPROVAL_OF_ROOTS_MISSING), with their names.
+
 customer-merged has a fixed number of streams ({DEFAULT_STREAMS} unless chosen otherwise at `migrate`), which are its
 partitions; a tenant belongs to one. Each stream numbers its events 1..n without gaps, and each event holds the hash of
 the one before. A `read_committed` reader sees each once, in order; any other reader drops numbers it has seen.

@@ -6,49 +6,94 @@ from typing import Any
 
 from customer_identity.merging.identity import Identity, Member
 from customer_identity.merging.orders import FieldChoice
-from customer_identity.merging.policy import FieldPolicy, MergePolicy
+from customer_identity.merging.policy import FieldPolicy, FieldRule, MergePolicy
 from customer_identity.merging.results import FieldDecision, RuleFailure, Side
-from customer_identity.merging.rules import Parties
 from customer_identity.merging.survivorship import (
+    FOLLOW_ATTRIBUTE,
     LITERAL,
     RECORD_EXPLICIT,
     STRATEGIES,
     Candidate,
     Choice,
-    comparable,
+    Undecided,
 )
+from customer_identity.merging.value_forms import comparable, is_present
+
+_CONFLICT = FieldRule(
+    name="FIELD_CONFLICT",
+    message="the customers have different values in a field that nobody decides by itself",
+    remediation="choose the value of the field in the order",
+)
+_OVER_CAP = FieldRule(
+    name="FIELD_OVER_LIMIT",
+    message="the values of the customers are too long together",
+    remediation="choose the value of the field in the order",
+)
+_UNFIT = FieldRule(
+    name="FIELD_CHOICE_INVALID",
+    message="the strategy does not fit the values of the field",
+    remediation="choose a value, or another strategy",
+)
+_BLANK_COUNTS = frozenset({"RECENCY", FOLLOW_ATTRIBUTE})
+"""Strategies to which a blank in a loser's record means something: only equal values leave nothing to decide."""
+_WINNERS = frozenset({"WINNER_STRICT", "WINNER_THEN_FILL"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecidedFields:
-    """`patch` holds the new value of every field that changes, `before` what it was; decisions never hold values."""
+    """`patch` holds the new value of every field that changes, `before` what it was; decisions never hold values.
+
+    `failures` are fields that cannot be decided without a choice.
+    """
 
     patch: Mapping[str, Any]
     before: Mapping[str, Any]
     decisions: tuple[FieldDecision, ...]
+    failures: tuple[RuleFailure, ...] = ()
 
 
 def decide_fields(
-    winner: Identity, losers: Sequence[Identity], choices: Sequence[FieldChoice], policy: MergePolicy
+    winner: Identity,
+    losers: Sequence[Identity],
+    choices: Sequence[FieldChoice],
+    policy: MergePolicy,
+    literals: Mapping[str, Any],
 ) -> DecidedFields:
-    """Decide every field; a decision is recorded when there was something to decide or the winner's value changes."""
+    """Decide every field; a decision is recorded when there was something to decide or the winner's value changes.
+
+    `literals` holds the values of literal choices by field, in the types of their columns.
+    """
     chosen = {choice.field: choice for choice in choices}
     members = [winner.root, *(loser.root for loser in losers)]
+    losers_facts = [member.facts for member in members[1:]]
     everybody = {member.customer_id: member for identity in (winner, *losers) for member in identity.records}
     patch: dict[str, Any] = {}
     before: dict[str, Any] = {}
     decisions: list[FieldDecision] = []
+    failures: list[RuleFailure] = []
+    sources: dict[str, str | None] = {}
     for field in policy.fields:
         explicit = chosen.get(field.field)
         own = winner.root.facts[field.fact]
-        if explicit is None and _nothing_to_decide(members, field, own):
+        if explicit is None and _nothing_to_decide(field, own, losers_facts):
             continue
-        strategy, choice = _decide(field, members, explicit, everybody)
+        if explicit is not None and explicit.literal is not None:
+            strategy, choice = LITERAL, Choice(value=literals[field.field], from_customer_id=None)
+        elif explicit is not None and explicit.from_customer_id is not None:
+            strategy, choice = RECORD_EXPLICIT, _of_record(field, everybody[explicit.from_customer_id])
+        else:
+            strategy = field.strategy if explicit is None or explicit.strategy is None else explicit.strategy
+            outcome = _by_strategy(strategy, field, members, everybody, sources)
+            if isinstance(outcome, Undecided):
+                failures.append(_failure(field, members, outcome))
+                continue
+            choice = outcome
+        sources[field.field] = choice.from_customer_id
         decisions.append(FieldDecision(field=field.field, strategy=strategy, from_customer_id=choice.from_customer_id))
         if choice.value != own:
             patch[field.field] = choice.value
             before[field.field] = own
-    return DecidedFields(patch=patch, before=before, decisions=tuple(decisions))
+    return DecidedFields(patch=patch, before=before, decisions=tuple(decisions), failures=tuple(failures))
 
 
 def candidates_of(field: FieldPolicy, members: Sequence[Member]) -> tuple[Candidate, ...]:
@@ -58,63 +103,69 @@ def candidates_of(field: FieldPolicy, members: Sequence[Member]) -> tuple[Candid
             customer_id=member.customer_id,
             value=member.facts[field.fact],
             verified=field.verified_fact is not None and member.facts[field.verified_fact] is True,
+            time=None if field.time_fact is None else member.facts[field.time_fact],
+            source=None if field.source_fact is None else member.facts[field.source_fact],
+            evidence=field.evidence_fact is None or is_present(member.facts[field.evidence_fact]),
         )
         for member in members
     )
 
 
-def invalid_choices(parties: Parties, policy: MergePolicy) -> tuple[RuleFailure, ...]:
-    """Choices that cannot be followed: unknown fields, strategies or records, or not exactly one way to decide."""
-    known = {field.field for field in policy.fields}
-    ids = {member.customer_id for identity in parties.identities for member in identity.members}
-    seen: set[str] = set()
-    errors = []
-    for choice in parties.order.field_choices:
-        ways = [way for way in (choice.from_customer_id, choice.strategy, choice.literal) if way is not None]
-        if choice.field not in known:
-            errors.append(_invalid(choice, "the plan has no such field", f"one of: {', '.join(sorted(known))}"))
-        elif choice.field in seen or len(ways) != 1:
-            errors.append(_invalid(choice, "the field is not decided in exactly one way", "give one choice, one way"))
-        elif choice.strategy is not None and choice.strategy not in STRATEGIES:
-            errors.append(_invalid(choice, "there is no such strategy", f"one of: {', '.join(STRATEGIES)}"))
-        elif choice.from_customer_id is not None and choice.from_customer_id not in ids:
-            errors.append(_invalid(choice, "the record is no part of this merge", "name a customer of the order"))
-        seen.add(choice.field)
-    return tuple(errors)
-
-
-def _nothing_to_decide(members: Sequence[Member], field: FieldPolicy, own: Any) -> bool:
+def _nothing_to_decide(field: FieldPolicy, own: Any, losers: Sequence[tuple[Any, ...]]) -> bool:
     """The quick way for the many fields that are equal, or missing in every loser."""
-    fact = field.fact
-    return all(
-        (value := member.facts[fact]) is None or value == own or comparable(value) in (None, comparable(own))
-        for member in members[1:]
-    )
+    fact, strategy = field.fact, field.strategy
+    if strategy == LITERAL:
+        return bool(own == field.literal)
+    if strategy == "SUM":
+        return not any(facts[fact] for facts in losers)
+    blank_counts = strategy in _BLANK_COUNTS
+    for facts in losers:
+        value = facts[fact]
+        if value == own or (value is None and not blank_counts):
+            continue
+        form = comparable(value)
+        if form != comparable(own) and (form is not None or blank_counts):
+            return False
+    return True
 
 
-def _decide(
+def _by_strategy(
+    strategy: str,
     field: FieldPolicy,
     members: Sequence[Member],
-    explicit: FieldChoice | None,
     everybody: Mapping[str, Member],
-) -> tuple[str, Choice]:
-    if explicit is not None and explicit.literal is not None:
-        return LITERAL, Choice(value=explicit.literal, from_customer_id=None)
-    if explicit is not None and explicit.from_customer_id is not None:
-        record = everybody.get(explicit.from_customer_id)
-        value = None if record is None else record.facts[field.fact]
-        return RECORD_EXPLICIT, Choice(value=value, from_customer_id=explicit.from_customer_id)
-    strategy = explicit.strategy if explicit is not None and explicit.strategy is not None else field.strategy
-    return strategy, STRATEGIES[strategy](candidates_of(field, members))
+    sources: Mapping[str, str | None],
+) -> Choice | Undecided:
+    if strategy == LITERAL:
+        return Choice(value=field.literal, from_customer_id=None)
+    if strategy == FOLLOW_ATTRIBUTE and field.follow is not None:
+        # A value that came from several records, or from none, leaves the rest of it with the winner.
+        record = everybody[sources.get(field.follow) or members[0].customer_id]
+        return _of_record(field, record)
+    if strategy in _WINNERS and is_present(members[0].facts[field.fact]):
+        # What nearly every field of nearly every merge comes to.
+        return _of_record(field, members[0])
+    return STRATEGIES[strategy](candidates_of(field, members), field.terms)
 
 
-def _invalid(choice: FieldChoice, message: str, remediation: str) -> RuleFailure:
+def _of_record(field: FieldPolicy, record: Member) -> Choice:
+    return Choice(value=record.facts[field.fact], from_customer_id=record.customer_id)
+
+
+def _failure(field: FieldPolicy, members: Sequence[Member], why: Undecided) -> RuleFailure:
+    match why:
+        case Undecided.CONFLICT:
+            rule = field.on_conflict or _CONFLICT
+        case Undecided.OVER_CAP:
+            rule = field.over_cap or _OVER_CAP
+        case Undecided.UNFIT:
+            rule = _UNFIT
     return RuleFailure(
-        rule="FIELD_CHOICE_INVALID",
-        side=Side.SYSTEM,
-        customer_ids=(),
-        field=choice.field,
-        message=message,
-        remediation=remediation,
+        rule=rule.name,
+        side=Side.PAIR,
+        customer_ids=tuple(member.customer_id for member in members if is_present(member.facts[field.fact])),
+        field=field.field,
+        message=rule.message,
+        remediation=rule.remediation,
         permanent=True,
     )

@@ -1,6 +1,6 @@
 """An identity as the planner sees it: a root and every customer that was merged into it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -22,9 +22,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A root, and after it its members in the order of their ids."""
+    """A root, and after it its members in the order of their ids; `records` are the members that have a record."""
 
     members: tuple[Member, ...]
+    records: tuple[Member, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Every rule asks for them.
+        present = tuple(member for member in self.members if member.version is not None)
+        object.__setattr__(self, "records", present)
 
     @property
     def root(self) -> Member:
@@ -35,8 +41,3 @@ class Identity:
     def root_id(self) -> str:
         """The canonical id of all members."""
         return self.members[0].customer_id
-
-    @property
-    def records(self) -> tuple[Member, ...]:
-        """The members that have a record."""
-        return tuple(member for member in self.members if member.version is not None)

@@ -3,43 +3,9 @@
 from collections.abc import Iterator
 
 from customer_identity.merging.results import Side
-from customer_identity.merging.rules import Check, Fault, Parties, Rule
+from customer_identity.merging.rules import Fault, Parties, Rule
 
 CUSTOMER_NOT_FOUND = "CUSTOMER_NOT_FOUND"
-
-AssertedPairs = frozenset[tuple[str, str, str]]
-"""(tenant, smaller id, greater id) of customers asserted to be different people."""
-
-
-def identity_pack(asserted: AssertedPairs) -> tuple[Rule, ...]:
-    """The pack's rules that need no plan; SAME_RECORD and *_PREVIOUSLY_MERGED are checked before (redirect_checks)."""
-    return (
-        Rule(
-            name=CUSTOMER_NOT_FOUND,
-            check=_not_found,
-            message="there is no such customer",
-            remediation="send the order again once the customer exists",
-            permanent=False,
-        ),
-        Rule(
-            name="TENANT_MISMATCH",
-            check=_tenant_mismatch,
-            message="the customer does not belong to the order's tenant",
-            remediation="customers of different tenants cannot be merged",
-        ),
-        Rule(
-            name="STALE_VERSION",
-            check=_stale_version,
-            message="the record changed after it was reviewed",
-            remediation="review the customer as it is now and send a new order with its current version",
-        ),
-        Rule(
-            name="NOT_DUPLICATE_ASSERTED",
-            check=_not_duplicate(asserted),
-            message="somebody asserted that these are different people",
-            remediation="withdraw the assertion first if it was wrong",
-        ),
-    )
 
 
 def _not_found(parties: Parties) -> Iterator[Fault]:
@@ -77,18 +43,49 @@ def _stale_version(parties: Parties) -> Iterator[Fault]:
             yield Fault(side=side, customer_ids=stale)
 
 
-def _not_duplicate(asserted: AssertedPairs) -> Check:
-    def check(parties: Parties) -> Iterator[Fault]:
-        if not asserted:
-            return
-        identity_of = {
-            member.customer_id: position
-            for position, identity in enumerate(parties.identities)
-            for member in identity.members
-        }
-        for tenant_id, a, b in sorted(asserted):
-            one, other = identity_of.get(a), identity_of.get(b)
-            if tenant_id == parties.order.tenant_id and None not in (one, other) and one != other:
-                yield Fault(side=Side.PAIR, customer_ids=(a, b))
+def _not_duplicate(parties: Parties) -> Iterator[Fault]:
+    if not parties.asserted:
+        return
+    identity_of = {
+        member.customer_id: position
+        for position, identity in enumerate(parties.identities)
+        for member in identity.members
+    }
+    for tenant_id, a, b in sorted(parties.asserted):
+        one, other = identity_of.get(a), identity_of.get(b)
+        if tenant_id == parties.order.tenant_id and None not in (one, other) and one != other:
+            yield Fault(side=Side.PAIR, customer_ids=(a, b))
 
-    return check
+
+IDENTITY_PACK = (
+    Rule(
+        name=CUSTOMER_NOT_FOUND,
+        side=Side.EITHER,
+        check=_not_found,
+        message="there is no such customer",
+        remediation="send the order again once the customer exists",
+        permanent=False,
+    ),
+    Rule(
+        name="TENANT_MISMATCH",
+        side=Side.PAIR,
+        check=_tenant_mismatch,
+        message="the customer does not belong to the order's tenant",
+        remediation="customers of different tenants cannot be merged",
+    ),
+    Rule(
+        name="STALE_VERSION",
+        side=Side.EITHER,
+        check=_stale_version,
+        message="the record changed after it was reviewed",
+        remediation="review the customer as it is now and send a new order with its current version",
+    ),
+    Rule(
+        name="NOT_DUPLICATE_ASSERTED",
+        side=Side.PAIR,
+        check=_not_duplicate,
+        message="somebody asserted that these are different people",
+        remediation="withdraw the assertion first if it was wrong",
+    ),
+)
+"""The pack's rules that need no plan; SAME_RECORD and *_PREVIOUSLY_MERGED are checked before (redirect_checks)."""

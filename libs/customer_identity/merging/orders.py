@@ -60,7 +60,8 @@ class MergeOrder:
 
     With `winner_id` None, `loser_ids` holds all the customers and the plan chooses the winner among them.
     `first_seen_at` is when the command was first seen by whoever runs it (database time); it bounds how long a
-    customer that does not exist yet is waited for. None means now.
+    customer that does not exist yet is waited for. None means now. `named` is every customer that the order names, the
+    winner first, each once; `touched` are those and the facilitator: every customer whose rows may change.
     """
 
     tenant_id: str
@@ -80,12 +81,16 @@ class MergeOrder:
     candidate_id: str | None = None
     candidate_revision: int | None = None
     first_seen_at: datetime | None = None
+    named: tuple[str, ...] = field(init=False)
+    touched: tuple[str, ...] = field(init=False)
 
-    @property
-    def named(self) -> tuple[str, ...]:
-        """Every customer that the order names, the winner first, each once."""
+    def __post_init__(self) -> None:
+        # Every step of a batch asks for them.
         ids = self.loser_ids if self.winner_id is None else (self.winner_id, *self.loser_ids)
-        return tuple(dict.fromkeys(ids))
+        named = tuple(dict.fromkeys(ids))
+        object.__setattr__(self, "named", named)
+        other = self.facilitator_id is not None and self.facilitator_id not in named
+        object.__setattr__(self, "touched", (*named, self.facilitator_id) if other else named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 1. All named customers are one identity already: nothing to do.
 2. A named customer was merged away elsewhere: refused with its canonical id, unless the order follows redirects.
-3. What remains is an order on roots.
+3. It does, to a root that it does not name: refused unless it is approved and gives the reviewed version of every root.
+4. What remains is an order on roots.
 """
 
 from collections.abc import Mapping
@@ -19,11 +20,14 @@ class Resolved:
     order: MergeOrder
     winner_id: str | None
     loser_ids: tuple[str, ...]
+    facilitator_id: str | None
 
     @property
     def root_ids(self) -> tuple[str, ...]:
-        """All roots that the order is about, the winner first."""
-        return self.loser_ids if self.winner_id is None else (self.winner_id, *self.loser_ids)
+        """All roots that the order touches, the winner first and the facilitator last."""
+        winner = () if self.winner_id is None else (self.winner_id,)
+        facilitator = () if self.facilitator_id is None else (self.facilitator_id,)
+        return (*winner, *self.loser_ids, *facilitator)
 
 
 def check_shape(order: MergeOrder) -> Refused | None:
@@ -33,27 +37,28 @@ def check_shape(order: MergeOrder) -> Refused | None:
         errors.append(_same_record(order.winner_id))
     elif len(order.named) < 2:
         errors.append(_same_record(*order.named))
-    if order.facilitator_id is not None:
-        errors.append(_not_supported("facilitator_id"))
-    if order.row_choices:
-        errors.append(_not_supported("row_choices"))
     return Refused(order=order, stage=Stage.VALIDATION, errors=tuple(errors)) if errors else None
 
 
 def resolve(order: MergeOrder, roots: Mapping[str, str]) -> Resolved | Noop | Refused:
-    """Apply the checks; `roots` answers every named id with its canonical id (itself when never merged)."""
+    """Apply the checks; `roots` answers every id that the order touches with its canonical id, which may be itself."""
     named = order.named
     distinct = tuple(dict.fromkeys(roots[customer_id] for customer_id in named))
     if len(distinct) == 1:
         return Noop(order=order, reason=NoopReason.SAME_IDENTITY, canonical_id=distinct[0])
-    if not order.follow_redirects:
-        errors = _merged_elsewhere(order, roots)
-        if errors:
-            return Refused(order=order, stage=Stage.ELIGIBILITY, errors=errors)
-    if order.winner_id is None:
-        return Resolved(order=order, winner_id=None, loser_ids=distinct)
-    winner_id = roots[order.winner_id]
-    return Resolved(order=order, winner_id=winner_id, loser_ids=tuple(root for root in distinct if root != winner_id))
+    errors = _merged_elsewhere(order, roots)
+    if order.follow_redirects:
+        reviewed = order.approvals and order.expected_versions.keys() >= set(distinct)
+        errors = () if reviewed or not errors else (_not_approved(distinct),)
+    if errors:
+        return Refused(order=order, stage=Stage.ELIGIBILITY, errors=errors)
+    winner_id = None if order.winner_id is None else roots[order.winner_id]
+    return Resolved(
+        order=order,
+        winner_id=winner_id,
+        loser_ids=tuple(root for root in distinct if root != winner_id),
+        facilitator_id=None if order.facilitator_id is None else roots[order.facilitator_id],
+    )
 
 
 def _merged_elsewhere(order: MergeOrder, roots: Mapping[str, str]) -> tuple[RuleFailure, ...]:
@@ -82,6 +87,19 @@ def _previously_merged(side: Side, customer_id: str, canonical_id: str) -> RuleF
     )
 
 
+def _not_approved(roots: tuple[str, ...]) -> RuleFailure:
+    """An approval of the customers named says nothing of whom they were merged into since."""
+    return RuleFailure(
+        rule="APPROVAL_OF_ROOTS_MISSING",
+        side=Side.PAIR,
+        customer_ids=roots,
+        field=None,
+        message="a customer was merged away since, and nobody approved a merge of those who answer now",
+        remediation=f"review {', '.join(roots)}; send an order with an approval and the expected version of each",
+        permanent=True,
+    )
+
+
 def _same_record(*customer_ids: str) -> RuleFailure:
     return RuleFailure(
         rule="SAME_RECORD",
@@ -90,17 +108,5 @@ def _same_record(*customer_ids: str) -> RuleFailure:
         field=None,
         message="the order names one customer on both sides, or only one customer",
         remediation="name a winner and at least one other customer",
-        permanent=True,
-    )
-
-
-def _not_supported(field: str) -> RuleFailure:
-    return RuleFailure(
-        rule="NOT_SUPPORTED",
-        side=Side.SYSTEM,
-        customer_ids=(),
-        field=field,
-        message=f"this version does not carry out {field}",
-        remediation=f"send the order without {field}",
         permanent=True,
     )

@@ -31,6 +31,8 @@ class Disposition(StrEnum):
     """What became of a loser's record."""
 
     LINK = "LINK"
+    INACTIVATE = "INACTIVATE"
+    DELETE = "DELETE"
 
 
 class NoopReason(StrEnum):
@@ -106,7 +108,10 @@ class ConsentDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleFailure:
-    """One rule that an order fails. `side` is never EITHER: it names the side that was found at fault."""
+    """One rule that an order fails. `side` is never EITHER: it names the side that was found at fault.
+
+    `until` is when a temporary state ends, where that is known.
+    """
 
     rule: str
     side: Side
@@ -115,6 +120,7 @@ class RuleFailure:
     message: str
     remediation: str
     permanent: bool
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

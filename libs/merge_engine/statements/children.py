@@ -1,4 +1,4 @@
-"""How the rows of a child table follow their customer: one or two statements a table for all merges of a wave.
+"""How the rows of a child table follow their customer: a few statements a table for all merges of a wave.
 
 Every statement takes the CTE `t` of names.pairs, journals what it does by a CTE of its own, and answers with rows
 (merge_id, …) that the executor counts. Statements that put rows aside run before the one that moves the rest, so no
@@ -8,220 +8,117 @@ row ever collides with one that is about to go.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from merge_engine.plan_file import Child, Repoint, RepointUnique, SumIntoWinner
-from merge_engine.statements.facts import owner_columns
-from merge_engine.statements.names import Names, identifier, literal, table
+from merge_engine.plan_file import (
+    BlockIfExists,
+    Child,
+    CopyMissing,
+    KeepOnLoser,
+    Plan,
+    Repoint,
+    RepointUnique,
+    SumIntoWinner,
+)
+from merge_engine.statements.child_choices import choose, offered, owned_ids
+from merge_engine.statements.child_copies import copy, count_copies
+from merge_engine.statements.child_moves import count_all, move, refresh_winner
+from merge_engine.statements.child_preview import count_played, entries_that_meet
+from merge_engine.statements.child_ranking import count_ranked, remove_losing
+from merge_engine.statements.child_self import clear_self, remove_self
+from merge_engine.statements.child_sums import count_sums, create_sum, sum_up
+from merge_engine.statements.names import Names
+from merge_engine.statements.owners import ChildRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildStatements:
-    """The statements of one child table.
+    """The statements of one entry of the plan's children, in the order in which they run.
 
-    remove: answers (merge_id, is_removed, n, channel, granted, evidence); the last three only of a consent table.
-    move: answers (merge_id, n, loser_id, winner_id, system, external_id); the last four only of an external id table.
-    create, total: of a table whose figures are summed; `total` answers (merge_id, n).
-    count: what would be moved and put aside: (merge_id, moved, removed).
+    choose: puts rows aside that the order did not keep; takes the choices as well; answers (merge_id, n).
+    offer: the rows to choose among. owned_ids: which of some ids are rows of some customers.
+    remove_self: puts rows aside that would connect the winner with itself: (merge_id, n).
+    remove: puts losing rows aside: (merge_id, is_removed, n, channel, granted, evidence); the last three only of a
+    consent table. clear_self: clears the customer of rows that would connect the winner with itself: (merge_id, n).
+    create: of a table whose figures are summed. move, total, copy: (merge_id, n, loser_id, winner_id, system,
+    external_id); the last four only of an external id table. refresh: copies changed fields of winners.
+    count: what would be moved and put aside: (merge_id, moved, put aside).
     """
 
+    label: str
     table: str
     count: str
+    choose: str | None = None
+    offer: str | None = None
+    owned_ids: str | None = None
+    remove_self: str | None = None
     remove: str | None = None
-    move: str | None = None
+    clear_self: str | None = None
     create: str | None = None
+    move: str | None = None
     total: str | None = None
+    copy: str | None = None
+    refresh: str | None = None
     announces_external_ids: bool = False
     decides_consent: bool = False
     sums: tuple[str, ...] = ()
     equals: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-def child_statements(child: Child, names: Names) -> ChildStatements:
-    """Compile one child table."""
-    if isinstance(child, SumIntoWinner):
-        return _sum_into_winner(child, names)
-    if isinstance(child, RepointUnique):
-        return _repoint_unique(child, names)
-    return _repoint(child, names)
+def child_statements(plan: Plan, names: Names) -> tuple[ChildStatements, ...]:
+    """Compile the entries of a plan's children that move something."""
+    compiled = (_child(child, plan, names) for child in plan.children)
+    return tuple(statements for statements in compiled if statements is not None)
 
 
-def _repoint(child: Repoint, names: Names) -> ChildStatements:
-    tenant, key = owner_columns(names, child)
-    external = child.external_id
-    ids = (
-        f", c.{identifier(external.system)}::text AS system, c.{identifier(external.id)}::text AS id"
-        if external
-        else ""
-    )
-    answer = (
-        "SELECT merge_id::text, 1, loser_id::text, winner_id::text, system, id FROM u"
-        if external
-        else "SELECT merge_id::text, count(*) FROM u GROUP BY merge_id"
-    )
-    move = f"""
-WITH {names.pairs()},
-u AS (
-  UPDATE {table(child.table)} c SET {key} = t.winner_id FROM t
-  WHERE {Names.matches("c", tenant, key, "t.tenant_id", "t.loser_id")}
-  RETURNING t.merge_id, t.tenant_id, t.loser_id, t.winner_id, c.{identifier(child.row_id)}::text AS row_id{ids}),
-j AS ({names.journal(literal(child.table), "MOVED", _MOVED, "u GROUP BY merge_id, tenant_id, loser_id")})
-{answer}"""
+def _child(child: Child, plan: Plan, names: Names) -> ChildStatements | None:
+    rows = ChildRows.of(child, names)
+    match child:
+        case Repoint() | RepointUnique():
+            return _moved(child, rows, plan, names)
+        case SumIntoWinner():
+            return ChildStatements(
+                label=rows.label,
+                table=child.table,
+                count=count_sums(child, rows, names),
+                create=create_sum(child, rows, names),
+                total=sum_up(child, rows, names),
+                sums=child.sum,
+                equals={column: (other.table, other.column) for column, other in child.equals.items()},
+            )
+        case CopyMissing():
+            return ChildStatements(
+                label=rows.label,
+                table=child.table,
+                count=count_copies(child, rows, names),
+                copy=copy(child, rows, names),
+            )
+        case KeepOnLoser() | BlockIfExists():
+            return None
+
+
+def _moved(child: Repoint | RepointUnique, rows: ChildRows, plan: Plan, names: Names) -> ChildStatements:
+    ranked = child if isinstance(child, RepointUnique) and child.collision.policy != "block" else None
+    to_itself = child.to_itself or ("clear" if child.table == plan.customer.table else "keep")
     return ChildStatements(
+        label=rows.label,
         table=child.table,
-        count=_count_all(child, names),
-        move=move,
-        announces_external_ids=external is not None,
+        count=_count(child, rows, plan, names),
+        choose=choose(child, rows, names) if child.choosable else None,
+        offer=offered(rows, names) if child.choosable else None,
+        owned_ids=owned_ids(rows, names) if child.choosable else None,
+        remove_self=remove_self(child, rows, plan, names) if to_itself == "remove" else None,
+        remove=None if ranked is None else remove_losing(ranked, rows, names),
+        clear_self=clear_self(child, rows, plan, names) if to_itself == "clear" else None,
+        move=move(child, rows, plan, names),
+        refresh=refresh_winner(child, rows, names) if child.refresh else None,
+        announces_external_ids=isinstance(child, Repoint) and child.external_id is not None,
+        decides_consent=isinstance(child, RepointUnique) and child.consent is not None,
     )
 
 
-_MOVED = "merge_id, tenant_id::text, loser_id::text, array_agg(row_id), NULL::jsonb"
-
-
-def _repoint_unique(child: RepointUnique, names: Names) -> ChildStatements:
-    ranked = _ranked(child, names)
-    row_id = identifier(child.row_id)
-    consent = child.consent
-    answer = (
-        "SELECT merge_id::text, place > 1, 1, channel, granted, evidence FROM r WHERE rivals > 1"
-        if consent
-        else "SELECT merge_id::text, true, count(*) FROM r WHERE place > 1 GROUP BY merge_id"
-    )
-    removed = (
-        "merge_id, tenant_id::text, owner_id::text, array_agg(row_id), "
-        "jsonb_agg(jsonb_build_object('row', image, 'kept', kept))"
-    )
-    remove = f"""
-WITH {names.pairs()},
-{ranked},
-d AS (
-  DELETE FROM {table(child.table)} c USING r WHERE r.place > 1 AND c.{row_id} = r.id
-  RETURNING r.merge_id, r.tenant_id, r.owner_id, c.{row_id}::text AS row_id, to_jsonb(c) AS image, r.kept),
-j AS ({names.journal(literal(child.table), "REMOVED", removed, "d GROUP BY merge_id, tenant_id, owner_id")})
-{answer}"""
-    count = f"""
-WITH {names.pairs()},
-{ranked}
-SELECT merge_id::text, count(*) FILTER (WHERE place = 1 AND owner_id <> winner_id), count(*) FILTER (WHERE place > 1)
-FROM r GROUP BY merge_id"""
-    return ChildStatements(
-        table=child.table,
-        count=count,
-        remove=remove,
-        move=_move_one_flagged(child, child.one_flagged, names) if child.one_flagged else _move_plain(child, names),
-        decides_consent=consent is not None,
-    )
-
-
-def _move_plain(child: RepointUnique, names: Names) -> str | None:
-    plain = Repoint(
-        table=child.table, customer=child.customer, tenant=child.tenant, move="repoint", row_id=child.row_id
-    )
-    return _repoint(plain, names).move
-
-
-def _ranked(child: RepointUnique, names: Names) -> str:
-    """The CTE `r`: the winner's and ALL losers' rows of a merge ranked in one window; place 1 stays.
-
-    A row with a missing value in the unique columns collides with nothing, as in the constraint itself.
-    """
-    tenant, key = owner_columns(names, child)
-    unique = [f"c.{identifier(column)}" for column in child.unique]
-    column = None if child.collision.column is None else f"c.{identifier(child.collision.column)}"
-    first = {
-        "keep_winner": "",
-        "highest": f"{column} DESC NULLS LAST, ",
-        "most_restrictive": f"{column} ASC NULLS LAST, ",
-    }[child.collision.policy]
-    window = f"(PARTITION BY p.merge_id, {', '.join(unique)} ORDER BY {first}p.position, c.{identifier(child.row_id)})"
-    partition = f"(PARTITION BY p.merge_id, {', '.join(unique)})"
-    consent = child.consent
-    extra = (
-        f", c.{identifier(consent.channel)}::text AS channel, c.{identifier(consent.granted)} AS granted, "
-        f"c.{identifier(consent.evidence)}::text AS evidence"
-        if consent
-        else ""
-    )
-    present = " AND ".join(f"{column} IS NOT NULL" for column in unique)
-    return f"""p AS (
-  SELECT merge_id, tenant_id, winner_id, loser_id AS owner_id, position FROM t
-  UNION ALL SELECT DISTINCT merge_id, tenant_id, winner_id, winner_id, 0 FROM t),
-r AS (
-  SELECT p.merge_id, p.tenant_id, p.owner_id, p.winner_id, c.{identifier(child.row_id)} AS id{extra},
-    row_number() OVER {window} AS place, first_value(c.{identifier(child.row_id)}::text) OVER {window} AS kept,
-    count(*) OVER {partition} AS rivals
-  FROM p JOIN {table(child.table)} c ON {Names.matches("c", tenant, key, "p.tenant_id", "p.owner_id")}
-  WHERE {present})"""
-
-
-def _move_one_flagged(child: RepointUnique, flag: str, names: Names) -> str:
-    """Move, and let at most one row of the winner keep the flag: the winner's own before a loser's."""
-    tenant, key = owner_columns(names, child)
-    row_id, flagged, rows = identifier(child.row_id), identifier(flag), table(child.table)
-    moved = (
-        "merge_id, tenant_id::text, loser_id::text, array_agg(row_id), "
-        f"jsonb_object_agg(row_id, jsonb_build_object({literal(flag)}, true)) FILTER (WHERE was AND NOT stays)"
-    )
-    return f"""
-WITH {names.pairs()},
-f AS (
-  SELECT t.*, c.{row_id} AS id, c.{flagged} AS was, c.{flagged}
-    AND row_number() OVER (PARTITION BY t.merge_id ORDER BY c.{flagged} DESC, t.position, c.{row_id}) = 1
-    AND NOT EXISTS (SELECT 1 FROM {rows} w
-                    WHERE {Names.matches("w", tenant, key, "t.tenant_id", "t.winner_id")} AND w.{flagged}) AS stays
-  FROM t JOIN {rows} c ON {Names.matches("c", tenant, key, "t.tenant_id", "t.loser_id")}),
-u AS (
-  UPDATE {rows} c SET {key} = f.winner_id, {flagged} = f.stays FROM f WHERE c.{row_id} = f.id
-  RETURNING f.merge_id, f.tenant_id, f.loser_id, c.{row_id}::text AS row_id, f.was, f.stays),
-j AS ({names.journal(literal(child.table), "MOVED", moved, "u GROUP BY merge_id, tenant_id, loser_id")})
-SELECT merge_id::text, count(*) FROM u GROUP BY merge_id"""
-
-
-def _sum_into_winner(child: SumIntoWinner, names: Names) -> ChildStatements:
-    tenant, key = owner_columns(names, child)
-    rows, name = table(child.table), literal(child.table)
-    sums = [identifier(column) for column in child.sum]
-    owned = Names.matches("c", tenant, key, "t.tenant_id", "t.loser_id")
-    zeros = "".join(f", {literal(column)}, 0" for column in child.sum)
-    key_name = literal(child.customer or names.key_name)
-    created = "merge_id, tenant_id::text, winner_id::text, ARRAY[]::text[], NULL::jsonb"
-    create = f"""
-WITH {names.pairs()},
-s AS (
-  SELECT DISTINCT ON (t.merge_id) t.merge_id, t.tenant_id, t.winner_id, to_jsonb(c) AS image
-  FROM t JOIN {rows} c ON {owned}
-  WHERE NOT EXISTS (SELECT 1 FROM {rows} w WHERE {Names.matches("w", tenant, key, "t.tenant_id", "t.winner_id")})
-  ORDER BY t.merge_id, t.position),
-i AS (
-  INSERT INTO {rows}
-  SELECT n.* FROM s,
-    jsonb_populate_record(NULL::{rows}, s.image || jsonb_build_object({key_name}, s.winner_id{zeros})) n),
-j AS ({names.journal(name, "CREATED", created, "s")})
-SELECT merge_id::text FROM s"""
-    summed = "merge_id, tenant_id::text, loser_id::text, ARRAY[]::text[], image"
-    figures = "".join(f", c.{column} AS {column}" for column in sums)
-    totals = "".join(f", sum({column}) AS {column}" for column in sums)
-    added = ", ".join(f"{column} = coalesce(c.{column}, 0) + coalesce(s.{column}, 0)" for column in sums)
-    total = f"""
-WITH {names.pairs()},
-d AS (
-  DELETE FROM {rows} c USING t WHERE {owned}
-  RETURNING t.merge_id, t.tenant_id, t.loser_id, t.winner_id, to_jsonb(c) AS image{figures}),
-j AS ({names.journal(name, "SUMMED", summed, "d")}),
-s AS (SELECT merge_id, tenant_id, winner_id, count(*) AS n{totals} FROM d GROUP BY merge_id, tenant_id, winner_id),
-w AS (UPDATE {rows} c SET {added} FROM s WHERE {Names.matches("c", tenant, key, "s.tenant_id", "s.winner_id")})
-SELECT merge_id::text, n FROM s"""
-    return ChildStatements(
-        table=child.table,
-        count=_count_all(child, names),
-        create=create,
-        total=total,
-        sums=child.sum,
-        equals={column: (other.table, other.column) for column, other in child.equals.items()},
-    )
-
-
-def _count_all(child: Child, names: Names) -> str:
-    tenant, key = owner_columns(names, child)
-    return f"""
-WITH {names.pairs()}
-SELECT t.merge_id::text, count(*), 0 FROM t
-JOIN {table(child.table)} c ON {Names.matches("c", tenant, key, "t.tenant_id", "t.loser_id")} GROUP BY t.merge_id"""
+def _count(child: Repoint | RepointUnique, rows: ChildRows, plan: Plan, names: Names) -> str:
+    met = entries_that_meet(child, plan)
+    if met:
+        return count_played(met, plan, names)
+    if isinstance(child, RepointUnique) and child.collision.policy != "block":
+        return count_ranked(child, rows, names)
+    return count_all(child, rows, names)

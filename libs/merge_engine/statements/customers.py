@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from merge_engine.plan_file import Plan
+from merge_engine.plan_file import Delete, Plan
 from merge_engine.statements.names import Names, identifier
 
 BOUNDS = """
@@ -19,10 +19,30 @@ Limits that the caller has set stay.
 
 Statements take lists by unnest, whose plans do not depend on the lists: planning them again for each is wasted."""
 
+LIMITS = """
+SELECT current_setting('statement_timeout') AS statement,
+  current_setting('idle_in_transaction_session_timeout') AS idle,
+  current_setting('transaction_timeout', true) AS transaction"""
+"""The limits of the open transaction."""
+
+UNHURRIED = {"statement": "5min", "idle": "5min", "transaction": "10min"}
+"""The limits for the undo of a large merge: a million rows take some ten seconds, and nobody else waits for them."""
+
+SET_LIMITS = """
+SELECT set_config('statement_timeout', %(statement)s::text, true),
+  set_config('idle_in_transaction_session_timeout', %(idle)s::text, true),
+  CASE WHEN current_setting('server_version_num')::int >= 170000 THEN set_config('transaction_timeout', '0', true)
+    || set_config('transaction_timeout', %(transaction)s::text, true) END"""
+"""SET LOCAL. A transaction's timer that runs is not set again, only off and on: it begins anew."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerStatements:
-    """What is done to the customer table and to the map, each for a whole wave."""
+    """What is done to the customer table and to the map, each for a whole wave.
+
+    `links` is None where no record points at its root. `resolve` answers (null, null, null, time) first, then (tenant,
+    id, canonical id, null) of the ids that the map knows.
+    """
 
     resolve: str
     lock: str
@@ -32,7 +52,7 @@ class CustomerStatements:
     losers: str
     edges: str
     canonical: str
-    links: str
+    links: str | None
 
 
 def customer_statements(plan: Plan, names: Names) -> CustomerStatements:
@@ -40,9 +60,11 @@ def customer_statements(plan: Plan, names: Names) -> CustomerStatements:
     merge = names.schema
     return CustomerStatements(
         resolve=f"""
-SELECT n.tenant_id, n.customer_id, coalesce(k.canonical_id, n.customer_id), clock_timestamp()
+SELECT NULL, NULL, NULL, clock_timestamp()
+UNION ALL
+SELECT k.tenant_id, k.customer_id, k.canonical_id, NULL
 FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS n(tenant_id, customer_id)
-LEFT JOIN {merge}.canonical k ON k.tenant_id = n.tenant_id AND k.customer_id = n.customer_id""",
+JOIN {merge}.canonical k ON k.tenant_id = n.tenant_id AND k.customer_id = n.customer_id""",
         lock=_lock(names),
         asserted=f"""
 SELECT d.tenant_id, d.a_id, d.b_id
@@ -50,15 +72,16 @@ FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS n(tenant_id, customer_id)
 JOIN {merge}.not_duplicates d ON d.tenant_id = n.tenant_id AND d.a_id = n.customer_id WHERE NOT d.withdrawn""",
         merges=f"""
 INSERT INTO {merge}.merges (merge_id, tenant_id, command_id, winner_id, actor, reason, candidate_id,
-  policy_version, merged_at, undoable_until)
+  facilitator_id, policy_version, merged_at, undoable_until)
 SELECT v.*, %(policy_version)s, %(merged_at)s, %(undoable_until)s
 FROM unnest(%(merge_ids)s::text[]::uuid[], %(tenants)s::text[], %(command_ids)s::text[], %(winners)s::text[],
-  %(actors)s::text[], %(reasons)s::text[], %(candidate_ids)s::text[]) AS v""",
+  %(actors)s::text[], %(reasons)s::text[], %(candidate_ids)s::text[], %(facilitators)s::text[]) AS v""",
         winners=_winners(plan, names),
-        losers=_losers(plan, names),
+        losers=_deleted(names) if isinstance(plan.disposition, Delete) else _marked(plan, names),
         edges=f"""
-INSERT INTO {merge}.edges (merge_id, tenant_id, loser_id, winner_id)
-SELECT * FROM unnest(%(merge_ids)s::text[]::uuid[], %(tenants)s::text[], %(losers)s::text[], %(winners)s::text[])""",
+INSERT INTO {merge}.edges (merge_id, tenant_id, loser_id, winner_id, position)
+SELECT * FROM unnest(%(merge_ids)s::text[]::uuid[], %(tenants)s::text[], %(losers)s::text[], %(winners)s::text[],
+  %(positions)s::int[])""",
         canonical=f"""
 INSERT INTO {merge}.canonical AS k (merge_id, tenant_id, customer_id, direct_to, canonical_id, version, changed_at)
 SELECT v.*, %(changed_at)s FROM unnest(%(merge_ids)s::text[]::uuid[], %(tenants)s::text[], %(ids)s::text[],
@@ -66,11 +89,7 @@ SELECT v.*, %(changed_at)s FROM unnest(%(merge_ids)s::text[]::uuid[], %(tenants)
 ON CONFLICT (tenant_id, customer_id) DO UPDATE SET merge_id = EXCLUDED.merge_id, direct_to = EXCLUDED.direct_to,
   canonical_id = EXCLUDED.canonical_id, version = EXCLUDED.version, changed_at = EXCLUDED.changed_at
 WHERE k.version = EXCLUDED.version - 1""",
-        links=f"""
-UPDATE {names.customers} c SET {identifier(plan.disposition.column)} = v.root_id, {touched(plan)}
-FROM unnest({names.tenants("tenants")}, {names.keys("ids")}, {names.keys("roots")})
-  AS v(tenant_id, customer_id, root_id)
-WHERE {names.match("c", "v.tenant_id", "v.customer_id")}""",
+        links=None if plan.disposition.column is None else _links(plan.disposition.column, names),
     )
 
 
@@ -99,7 +118,7 @@ def _winners(plan: Plan, names: Names) -> str:
     """Answers (merge_id, version). `changes` is {before, wrote}; fields not in `wrote` stay as they are."""
     fields = [identifier(field) for field in plan.fields]
     populated = "".join(f", n.{field}" for field in fields)
-    assigned = "".join(f"{field} = b.{field}, " for field in fields)
+    assigned = names.changes("c", *(f"{field} = b.{field}" for field in fields))
     journal = names.journal(
         names.journal_name,
         "WINNER",
@@ -114,39 +133,53 @@ WITH b AS (
   JOIN {names.customers} c ON {names.match("c", "v.tenant_id", "v.customer_id")}
   CROSS JOIN LATERAL jsonb_populate_record(c, v.changes->'wrote') n),
 u AS (
-  UPDATE {names.customers} c SET {assigned}{touched(plan)} FROM b
+  UPDATE {names.customers} c SET {assigned} FROM b
   WHERE {names.match("c", "b.tenant_id", "b.customer_id")}
-  RETURNING b.merge_id, c.{identifier(plan.customer.version)} AS version),
+  RETURNING b.merge_id, {names.version("c")} AS version),
 j AS ({journal})
 SELECT merge_id::text, version FROM u"""
 
 
-def _losers(plan: Plan, names: Names) -> str:
+def _marked(plan: Plan, names: Names) -> str:
     """Answers (merge_id, loser_id, version)."""
-    marks = "".join(
-        f"{identifier(column)} = %({mark})s, "
+    marks = [
+        f"{identifier(column)} = %({mark})s"
         for column, mark in zip(plan.disposition.set, mark_parameters(plan), strict=True)
-    )
-    journal = names.journal(
-        names.journal_name, "LOSER", "merge_id, tenant_id::text, loser_id::text, ARRAY[]::text[], image", "b"
-    )
+    ]
+    if plan.disposition.column is not None:
+        marks.append(f"{identifier(plan.disposition.column)} = t.winner_id")
     return f"""
 WITH {names.pairs()},
 b AS (
   SELECT t.*, to_jsonb(c) AS image
   FROM t JOIN {names.customers} c ON {names.match("c", "t.tenant_id", "t.loser_id")}),
 u AS (
-  UPDATE {names.customers} c SET {marks}{identifier(plan.disposition.column)} = t.winner_id, {touched(plan)} FROM t
+  UPDATE {names.customers} c SET {names.changes("c", *marks)} FROM t
   WHERE {names.match("c", "t.tenant_id", "t.loser_id")}
-  RETURNING t.merge_id, t.loser_id, c.{identifier(plan.customer.version)} AS version),
-j AS ({journal})
+  RETURNING t.merge_id, t.loser_id, {names.version("c")} AS version),
+j AS ({_journal_losers(names, "b")})
 SELECT merge_id::text, loser_id::text, version FROM u"""
 
 
-def touched(plan: Plan) -> str:
-    """Assignments to the row `c`: every change of a record raises its version."""
-    version = identifier(plan.customer.version)
-    touched = f"{version} = c.{version} + 1"
-    if plan.customer.updated_at is not None:
-        touched += f", {identifier(plan.customer.updated_at)} = clock_timestamp()"
-    return touched
+def _deleted(names: Names) -> str:
+    """Answers (merge_id, loser_id, version); the last version is one that no record ever shows."""
+    return f"""
+WITH {names.pairs()},
+u AS (
+  DELETE FROM {names.customers} c USING t WHERE {names.match("c", "t.tenant_id", "t.loser_id")}
+  RETURNING t.*, to_jsonb(c) AS image, {names.next_version("c")} AS version),
+j AS ({_journal_losers(names, "u")})
+SELECT merge_id::text, loser_id::text, version FROM u"""
+
+
+def _journal_losers(names: Names, source: str) -> str:
+    columns = "merge_id, tenant_id::text, loser_id::text, ARRAY[]::text[], image"
+    return names.journal(names.journal_name, "LOSER", columns, source)
+
+
+def _links(column: str, names: Names) -> str:
+    return f"""
+UPDATE {names.customers} c SET {names.changes("c", f"{identifier(column)} = v.root_id")}
+FROM unnest({names.tenants("tenants")}, {names.keys("ids")}, {names.keys("roots")})
+  AS v(tenant_id, customer_id, root_id)
+WHERE {names.match("c", "v.tenant_id", "v.customer_id")}"""

@@ -32,6 +32,9 @@ class Names:
     key_type: str
     tenant: str | None
     tenant_type: str
+    version_column: str | None
+    version_name: str
+    updated_at: str | None
     schema: str
 
     @classmethod
@@ -46,8 +49,33 @@ class Names:
             key_type=plan.customer.key.type,
             tenant=None if plan.customer.tenant is None else identifier(tenant.column),
             tenant_type=tenant.type,
+            version_column=_optional(plan.customer.version),
+            version_name=literal(plan.customer.version or ""),
+            updated_at=_optional(plan.customer.updated_at),
             schema=identifier(schema),
         )
+
+    def version(self, alias: str) -> str:
+        """The version of a customer row; null for no row.
+
+        A table without a version column answers a hash of the row, from 0 to 2^63 - 1: equal rows have equal versions.
+        """
+        if self.version_column is not None:
+            return f"{alias}.{self.version_column}"
+        return f"(('x' || left(md5(to_jsonb({alias})::text), 16))::bit(64)::bigint & 9223372036854775807)"
+
+    def next_version(self, alias: str) -> str:
+        """The version after the next change of a customer row; without a version column, the hash as it is."""
+        return self.version(alias) if self.version_column is None else f"{alias}.{self.version_column} + 1"
+
+    def changes(self, alias: str, *assignments: str) -> str:
+        """Assignments to a customer row: every change raises its version."""
+        made = list(assignments)
+        if self.version_column is not None:
+            made.append(f"{self.version_column} = {self.next_version(alias)}")
+        if self.updated_at is not None:
+            made.append(f"{self.updated_at} = clock_timestamp()")
+        return ", ".join(made) or f"{self.key} = {alias}.{self.key}"
 
     def match(self, alias: str, tenant: str, key: str) -> str:
         """The condition that a customer row is this one; `tenant` and `key` are expressions of the key's types."""
@@ -75,13 +103,27 @@ class Names:
         """A bound list of tenants (text) as an array of the tenant's type."""
         return f"%({parameter})s::text[]::{self.tenant_type}[]"
 
-    def pairs(self) -> str:
-        """The CTE `t`: one row for each loser of each merge, in the order the losers were named."""
-        return (
-            f"t AS (SELECT * FROM unnest(%(merge_ids)s::text[]::uuid[], {self.tenants('tenants')}, "
-            f"{self.keys('losers')}, {self.keys('winners')}, %(positions)s::int[]) "
-            "AS t(merge_id, tenant_id, loser_id, winner_id, position))"
-        )
+    def pairs(self, *, patches: bool = False, facilitators: bool = False) -> str:
+        """The CTE `t`: one row for each loser of each merge, in the order the losers were named.
+
+        With `patches`, `t.patch` holds what the merge writes to the winner (JSON, by field). With `facilitators`,
+        `winner_id` is whoever takes the rows and `t.merge_winner_id` the winner.
+        """
+        lists = [
+            "%(merge_ids)s::text[]::uuid[]",
+            self.tenants("tenants"),
+            self.keys("losers"),
+            self.keys("takers" if facilitators else "winners"),
+            "%(positions)s::int[]",
+        ]
+        columns = ["merge_id", "tenant_id", "loser_id", "winner_id", "position"]
+        if patches:
+            lists.append("%(patches)s::text[]::jsonb[]")
+            columns.append("patch")
+        if facilitators:
+            lists.append(self.keys("winners"))
+            columns.append("merge_winner_id")
+        return f"t AS (SELECT * FROM unnest({', '.join(lists)}) AS t({', '.join(columns)}))"
 
     def journal(self, table_name: str, action: str, columns: str, source: str) -> str:
         """A CTE that journals what another one did; `columns` give merge, tenant, from, row ids and image."""
@@ -97,6 +139,10 @@ class Names:
     def is_tenant(self, text: str) -> bool:
         """The same of a tenant."""
         return _is_canonical(self.tenant_type, text)
+
+
+def _optional(name: str | None) -> str | None:
+    return None if name is None else identifier(name)
 
 
 _INTEGER_BITS = {"integer": 31, "bigint": 63}

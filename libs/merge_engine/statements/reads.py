@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from merge_engine.plan_file import ColumnOf, IdentifierPlan, Plan
-from merge_engine.statements.facts import owner_columns
 from merge_engine.statements.names import Names, identifier, table
+from merge_engine.statements.owners import ChildRows, belongs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,6 @@ class ReadStatements:
 def read_statements(plan: Plan, names: Names) -> ReadStatements:
     """Compile what the plan's display part and its children say."""
     merge, display = names.schema, plan.display
-    link, version = identifier(plan.disposition.column), identifier(plan.customer.version)
     parts = ", ".join(f"c.{identifier(part)}::text" for part in display.name_parts)
     fields = "".join(f", {_text(field)}" for field in plan.fields)
     source = (
@@ -39,8 +38,9 @@ def read_statements(plan: Plan, names: Names) -> ReadStatements:
     tenant = "" if names.tenant is None else f"c.{names.tenant} = {names.typed_tenant('%(tenant)s::text')} AND "
     return ReadStatements(
         records=f"""
-SELECT c.{names.key}::text, c.{version}, {_text(display.status)}, {_text(display.source)}, {_text(display.full_name)},
-  concat_ws(' ', NULL{", " + parts if parts else ""}), c.{link}::text, ARRAY[NULL{fields}]::text[]
+SELECT c.{names.key}::text, {names.version("c")}, {_text(display.status)}, {_text(display.source)},
+  {_text(display.full_name)},
+  concat_ws(' ', NULL{", " + parts if parts else ""}), {_merged_into(plan, names)}, ARRAY[NULL{fields}]::text[]
 FROM {source} ORDER BY 1""",
         identifiers=tuple((found.kind, _identifier(found, plan, names, source)) for found in display.identifiers),
         search_from=f"SELECT c.{names.key}::text FROM {names.customers} c WHERE {tenant}",
@@ -48,14 +48,13 @@ FROM {source} ORDER BY 1""",
         conditions=_conditions(plan, names),
         counts=" UNION ALL ".join(
             f"SELECT '{number}', count(*) FROM unnest({names.tenants('tenants')}, {names.keys('ids')}) "
-            f"AS n(tenant_id, customer_id) JOIN {table(child.table)} x "
-            f"ON {Names.matches('x', *owner_columns(names, child), 'n.tenant_id', 'n.customer_id')}"
-            for number, child in enumerate(plan.children)
+            f"AS n(tenant_id, customer_id) JOIN {rows.rows} x ON {rows.owned('x', 'n.tenant_id', 'n.customer_id')}"
+            for number, rows in enumerate(ChildRows.of(child, names) for child in plan.children)
         ),
         merges=f"""
 SELECT m.merge_id::text, m.tenant_id, m.command_id, m.state, m.winner_id, m.actor, m.reason, m.policy_version,
   m.candidate_id, m.merged_at, m.undoable_until,
-  (SELECT array_agg(e.loser_id ORDER BY e.loser_id) FROM {merge}.edges e WHERE e.merge_id = m.merge_id)
+  (SELECT array_agg(e.loser_id ORDER BY e.loser_id) FROM {merge}.edges e WHERE e.merge_id = m.merge_id), m.erased_at
 FROM {merge}.merges m WHERE m.merge_id = %(merge_id)s::uuid""",
         merged_accounts=f"""
 SELECT k.customer_id, k.direct_to, m.merge_id::text, m.merged_at, m.actor, m.reason
@@ -63,6 +62,17 @@ FROM {merge}.canonical k
 JOIN {merge}.edges e ON e.active AND e.tenant_id = k.tenant_id AND e.loser_id = k.customer_id
 JOIN {merge}.merges m ON m.merge_id = e.merge_id
 WHERE k.tenant_id = %(tenant)s AND k.canonical_id = %(id)s AND k.customer_id <> %(id)s ORDER BY m.merged_at, 1""",
+    )
+
+
+def _merged_into(plan: Plan, names: Names) -> str:
+    """The root of a record that was merged away: its own link, or where records have none, what the map says."""
+    if plan.disposition.column is not None:
+        return f"c.{identifier(plan.disposition.column)}::text"
+    tenant = "" if names.tenant is None else f"k.tenant_id = c.{names.tenant}::text AND "
+    return (
+        f"(SELECT k.canonical_id FROM {names.schema}.canonical k WHERE {tenant}k.customer_id = c.{names.key}::text "
+        "AND k.canonical_id <> k.customer_id LIMIT 1)"
     )
 
 
@@ -109,5 +119,16 @@ def _holds(plan: Plan, names: Names, table_name: str | None, condition: str) -> 
 
 
 def _owned(plan: Plan, names: Names, table_name: str) -> str:
-    child = next((child for child in plan.children if child.table == table_name), None)
-    return Names.matches("x", *owner_columns(names, child), f"c.{names.tenant}", f"c.{names.key}")
+    children = [child for child in plan.children if child.table == table_name]
+    return belongs(names, children, "x", f"c.{names.tenant}", f"c.{names.key}")
+
+
+def canonical_customers(names: Names, view: str) -> str:
+    """A view of the customers that answer for themselves: each person once, for mailings and for counting people."""
+    same_tenant = "" if names.tenant is None else f"k.tenant_id = c.{names.tenant}::text AND "
+    # The text is not run with parameters, so a doubled percent sign in a name is one again.
+    return f"""CREATE OR REPLACE VIEW {table(view)} AS
+SELECT c.* FROM {names.customers} c
+ WHERE NOT EXISTS (SELECT 1 FROM {names.schema}.canonical k
+                    WHERE {same_tenant}k.customer_id = c.{names.key}::text AND k.canonical_id <> k.customer_id);
+""".replace("%%", "%")

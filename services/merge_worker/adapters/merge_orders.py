@@ -5,8 +5,12 @@ from datetime import datetime
 
 import customer_events as wire
 from customer_identity import merging
+from customer_identity.merging.conversion import ConversionOrder, PartyType
 
 MergeCommand = wire.MergeCustomers | wire.RecommendMerge
+
+MAX_LOSERS = 1_000
+"""A person who became more records than this is no person but a placeholder; and one transaction must stay short."""
 
 
 def merge_order(command: MergeCommand, *, first_seen_at: datetime | None = None) -> merging.MergeOrder:
@@ -68,6 +72,19 @@ def not_duplicate_order(command: wire.MarkNotDuplicate) -> merging.NotDuplicateO
     )
 
 
+def conversion_order(command: wire.ConvertCustomer) -> ConversionOrder:
+    """Return the order a conversion stands for."""
+    return ConversionOrder(
+        tenant_id=command.tenant_id,
+        command_id=command.command_id,
+        customer_id=command.customer_id,
+        to_type=PartyType(command.to_type.value),
+        contact_id=command.relationship,
+        requested_by=_actor(command.requested_by),
+        reason=command.reason,
+    )
+
+
 def rule_errors(failures: Sequence[merging.RuleFailure]) -> list[wire.RuleError]:
     """Return failed rules as outcomes carry them."""
     return [
@@ -86,7 +103,11 @@ def rule_errors(failures: Sequence[merging.RuleFailure]) -> list[wire.RuleError]
 
 def unsound(command: MergeCommand) -> list[wire.RuleError]:
     """Return what is wrong with a merge command by itself, before any customer is looked at."""
-    repeated = sorted({one for one in command.loser_ids if command.loser_ids.count(one) > 1})
+    losers = command.loser_ids
+    if len(losers) > MAX_LOSERS:
+        message = f"{len(losers)} losers stand in one command; at most {MAX_LOSERS} can be merged at once"
+        return [_unsound("TOO_MANY_CUSTOMERS", (), message, "Split them over several commands with the same winner.")]
+    repeated = [] if len(set(losers)) == len(losers) else sorted({one for one in losers if losers.count(one) > 1})
     errors: list[wire.RuleError] = []
     if repeated:
         errors.append(
@@ -103,7 +124,25 @@ def unsound(command: MergeCommand) -> list[wire.RuleError]:
                 "Name a winner, or all the customers among the losers.",
             )
         )
+    return [*errors, *_never(command)]
+
+
+def _never(command: MergeCommand) -> list[wire.RuleError]:
+    """Return why a command's own time can never come."""
+    errors = []
+    if command.after_command_id == command.command_id:
+        errors.append(_untimely("AFTER_ITSELF", "after_command_id", "a command cannot follow itself"))
+    begin, end = command.not_before, command.deadline
+    if begin is not None and end is not None and end <= begin:
+        errors.append(_untimely("NEVER_IN_TIME", "deadline", "the deadline is not after not_before"))
     return errors
+
+
+def _untimely(rule: str, field: str, message: str) -> wire.RuleError:
+    remediation = "Send a new command whose time can come."
+    return wire.RuleError(
+        rule=rule, side=wire.Side.SYSTEM, field=field, message=message, remediation=remediation, permanent=True
+    )
 
 
 def _unsound(rule: str, ids: tuple[str, ...], message: str, remediation: str) -> wire.RuleError:

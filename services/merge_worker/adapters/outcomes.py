@@ -11,12 +11,14 @@ from typing import Any
 
 import customer_events as wire
 from customer_identity import merging
-from event_runtime.outbox import Draft, Place
+from customer_identity.merging.conversion import ConversionOrder, Converted
+from event_runtime.outbox import Draft
 from event_runtime.publisher import Publisher
 from event_runtime.records import MessageKey
+from merge_engine import MovingMerge
 from merge_worker.adapters.commands import Command
 from merge_worker.adapters.relink_ledger import RequiredAck
-from merge_worker.adapters.stream_events import customer_merged, customer_unmerged
+from merge_worker.adapters.stream_events import customer_converted, customer_merged, customer_unmerged, rows_moved
 from merge_worker.application import event_ids
 from merge_worker.application.deferral import Overdue, Wait
 
@@ -66,6 +68,24 @@ class Outcomes:
             completed_at=result.at,
         )
         return [*drafts, self._placed_terminal(completed)]
+
+    def converted(self, result: Converted) -> list[Draft]:
+        """CustomerConverted, a CustomerAlias for each id whose answer changed, and MergeCompleted."""
+        order = result.order
+        completed = wire.MergeCompleted(
+            tenant_id=order.tenant_id,
+            command_id=order.command_id,
+            merge_id=result.conversion_id,
+            kind=wire.OutcomeKind.CONVERT,
+            winner_id=result.customer.id,
+            rows=wire.RowsState.COMPLETE,
+            completed_at=result.at,
+        )
+        return [
+            self._stream_event(customer_converted(result), result.conversion_id),
+            *self._aliases(order, result.conversion_id, result.redirects),
+            self._placed_terminal(completed),
+        ]
 
     def not_duplicate(self, command: Command, at: datetime) -> Draft:
         """Terminal: the assertion is recorded, or withdrawn."""
@@ -140,6 +160,21 @@ class Outcomes:
         )
         return self._notice(event, "deferred", number)
 
+    def progressed(self, merge: MovingMerge, number: int) -> Draft:
+        """Notice: how far a large merge is; the `number`-th one about it."""
+        event = wire.MergeProgressed(
+            tenant_id=merge.tenant_id,
+            command_id=merge.command_id,
+            merge_id=merge.merge_id,
+            rows_moved=merge.rows_moved,
+            rows_total=merge.rows_total,
+        )
+        return self._notice(event, "progressed", number)
+
+    def rows_moved(self, merge: MovingMerge) -> Draft:
+        """RowsMoved: a large merge has come to its end."""
+        return self._stream_event(rows_moved(merge), merge.merge_id)
+
     def required_acks(self, result: merging.Merged | merging.Unmerged) -> list[RequiredAck]:
         """What the ledger has to expect of a change."""
         match result:
@@ -160,30 +195,25 @@ class Outcomes:
         return self.publisher.draft(event, event_id=event_ids.stream_event_id(event.tenant_id, change_id, name))
 
     def _aliases(
-        self, order: merging.MergeOrder | merging.UnmergeOrder, change_id: str, redirects: Sequence[merging.Redirect]
+        self,
+        order: merging.MergeOrder | merging.UnmergeOrder | ConversionOrder,
+        change_id: str,
+        redirects: Sequence[merging.Redirect],
     ) -> list[Draft]:
         return [self._alias(order.tenant_id, change_id, redirect) for redirect in redirects]
 
     def _alias(self, tenant_id: str, change_id: str, redirect: merging.Redirect) -> Draft:
-        def build(place: Place) -> wire.CustomerAlias:
-            return wire.CustomerAlias(
-                tenant_id=tenant_id,
-                retired_id=redirect.from_id,
-                canonical_id=redirect.canonical,
-                version=redirect.version,
-                merge_id=change_id,
-                stream=place.stream,
-                sequence=place.sequence,
-            )
-
-        return self.publisher.draft_after(
-            "CustomerAlias",
-            tenant_id,
-            build,
-            key=f"{tenant_id}:{redirect.from_id}",
-            subject=redirect.from_id,
-            event_id=event_ids.stream_event_id(tenant_id, change_id, "CustomerAlias", redirect.from_id),
+        alias = wire.CustomerAlias(
+            tenant_id=tenant_id,
+            retired_id=redirect.from_id,
+            canonical_id=redirect.canonical,
+            version=redirect.version,
+            merge_id=change_id,
+            stream=0,
+            sequence=0,
         )
+        event_id = event_ids.stream_event_id(tenant_id, change_id, "CustomerAlias", redirect.from_id)
+        return self.publisher.draft_after(alias, event_id=event_id)
 
     def _terminal(self, event: Any) -> Draft:
         command = _key(event)
@@ -191,17 +221,11 @@ class Outcomes:
 
     def _placed_terminal(self, event: wire.MergeCompleted) -> Draft:
         command = _key(event)
-        return self.publisher.draft_after(
-            "MergeCompleted",
-            event.tenant_id,
-            lambda place: event.model_copy(update={"stream": place.stream, "sequence": place.sequence}),
-            key=f"{event.tenant_id}:{event.command_id}",
-            subject=event.command_id,
-            event_id=event_ids.terminal_id(*command),
-            answers=command,
-        )
+        return self.publisher.draft_after(event, event_id=event_ids.terminal_id(*command), answers=command)
 
-    def _notice(self, event: wire.MergeDeferred | wire.MergeRecommended, name: str, number: int) -> Draft:
+    def _notice(
+        self, event: wire.MergeDeferred | wire.MergeRecommended | wire.MergeProgressed, name: str, number: int
+    ) -> Draft:
         return self.publisher.draft(
             event, event_id=event_ids.notice_id(event.tenant_id, event.command_id, name, number)
         )

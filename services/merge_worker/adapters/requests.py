@@ -3,13 +3,17 @@
 A command that ends in its first transaction never has a row here: its end is kept in the inbox
 and its merge in merge.merges. States: recommended → approved → running → merged → unmerging →
 unmerged; approved ↔ deferred; recommended | approved | deferred → removed | rejected.
-`running` and `unmerging` are passed inside one transaction and are seen by nobody else yet.
+`approved` is what may run and has not been tried: it waits for its time or for another command; `deferred` was
+tried and waits until its temporary failures pass. A recommendation that somebody approved is `approved` too, and stands
+behind the request of that approval. `running` and `unmerging` are passed inside one transaction, unless the rows of a
+large merge still move.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
@@ -37,14 +41,20 @@ class Request:
     next_attempt_at: datetime
     expires_at: datetime | None = None
     merge_id: str | None = None
+    approved_as: str | None = None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def is_recommendation(self) -> bool:
+        """Whether it waits for somebody else's command, which may stand on the list already (`approved_as`)."""
+        return self.status == "recommended" or self.approved_as is not None
 
 
 _COLUMNS = (
     "tenant_id, request_id::text, command_id, command_type, command::text, status, customer_ids, "
     "requested_by, after_command_id, waiting_for, rules, notices, attempts, next_attempt_at, "
-    "expires_at, merge_id, created_at, updated_at"
+    "expires_at, merge_id, approved_as::text, created_at, updated_at"
 )
 
 _SAVE = text(
@@ -52,16 +62,17 @@ _SAVE = text(
     INSERT INTO merge.requests AS r (
         tenant_id, request_id, command_id, command_type, command, status, customer_ids, requested_by,
         after_command_id, waiting_for, rules, notices, attempts, next_attempt_at, expires_at,
-        merge_id, created_at, updated_at)
+        merge_id, approved_as, created_at, updated_at)
     VALUES (
         :tenant_id, CAST(:request_id AS uuid), :command_id, :command_type, CAST(:command AS jsonb),
         :status, :customer_ids, :requested_by, :after_command_id, :waiting_for, :rules, :notices,
-        :attempts, :next_attempt_at, :expires_at, :merge_id, :created_at, :updated_at)
+        :attempts, :next_attempt_at, :expires_at, :merge_id, CAST(:approved_as AS uuid),
+        :created_at, :updated_at)
     ON CONFLICT (tenant_id, request_id) DO UPDATE SET
         status = excluded.status, waiting_for = excluded.waiting_for, rules = excluded.rules,
         notices = excluded.notices, attempts = excluded.attempts,
         next_attempt_at = excluded.next_attempt_at, merge_id = excluded.merge_id,
-        updated_at = excluded.updated_at
+        approved_as = excluded.approved_as, updated_at = excluded.updated_at
     """
 )
 
@@ -86,7 +97,8 @@ _OPEN_OF_COMMAND = text(
     " AND status IN ('recommended', 'approved', 'deferred') FOR UPDATE"
 )
 _NAMED = text(
-    f"SELECT {_COLUMNS} FROM merge.requests WHERE tenant_id = :tenant_id AND request_id::text = :request_id FOR UPDATE"
+    f"SELECT {_COLUMNS} FROM merge.requests"
+    " WHERE tenant_id = :tenant_id AND request_id = CAST(:request_id AS uuid) FOR UPDATE"
 )
 _OPEN_OF_CUSTOMER = text(
     f"SELECT {_COLUMNS} FROM merge.requests"
@@ -96,11 +108,63 @@ _OPEN_OF_CUSTOMER = text(
 _ABOUT = text(
     f"SELECT {_COLUMNS} FROM merge.requests"
     " WHERE tenant_id = :tenant_id AND (customer_ids @> ARRAY[:id] OR command_id = :id"
-    " OR request_id::text = :id OR merge_id = :id) ORDER BY created_at, request_id"
+    " OR request_id = CAST(:request_id AS uuid) OR merge_id = :id) ORDER BY created_at, request_id"
 )
 _UNMERGED = text(
     "UPDATE merge.requests SET status = 'unmerged', updated_at = :at"
     " WHERE tenant_id = :tenant_id AND merge_id = :merge_id"
+)
+# What waits for a time of its own, or for somebody else's command, is not called up.
+_CALL_UP = text(
+    """
+    WITH called AS (
+      UPDATE merge.requests SET next_attempt_at = least(next_attempt_at, :now)
+       WHERE status IN ('approved', 'deferred') AND approved_as IS NULL
+         AND (next_attempt_at <= :now OR NOT 'not_before' = ANY (waiting_for))
+         AND (CAST(:tenant_id AS text) IS NULL OR tenant_id = :tenant_id)
+      RETURNING 1)
+    SELECT count(*) FROM called
+    """
+)
+_APPROVE = text(
+    """
+    UPDATE merge.requests SET status = 'approved', approved_as = CAST(:request_id AS uuid), updated_at = :now
+     WHERE tenant_id = :tenant_id AND status = 'recommended' AND request_id <> CAST(:request_id AS uuid)
+       AND customer_ids @> CAST(:customer_ids AS text[]) AND customer_ids <@ CAST(:customer_ids AS text[])
+    """
+)
+_APPROVAL_ENDED = text(
+    """
+    UPDATE merge.requests SET status = 'recommended', approved_as = NULL, next_attempt_at = :now, updated_at = :now
+     WHERE tenant_id = :tenant_id AND approved_as = CAST(:request_id AS uuid) AND status = 'approved'
+    """
+)
+_APPROVED_AS = text(
+    f"SELECT {_COLUMNS} FROM merge.requests"
+    " WHERE tenant_id = :tenant_id AND approved_as = CAST(:request_id AS uuid) AND status = 'approved' FOR UPDATE"
+)
+_MOVED = text(
+    "UPDATE merge.requests SET status = 'merged', updated_at = :at"
+    " WHERE tenant_id = :tenant_id AND merge_id = :merge_id AND status = 'running'"
+)
+_MERGE_OF = text(
+    """
+    SELECT e.merge_id::text FROM merge.edges e JOIN merge.merges m USING (merge_id)
+     WHERE e.active AND e.tenant_id = :tenant_id AND e.loser_id = ANY (CAST(:customer_ids AS text[]))
+     ORDER BY m.merged_at DESC LIMIT 1
+    """
+)
+# A recommendation is looked at as soon as one of its customers was merged, not only at its own pace.
+_WAKE = text(
+    """
+    UPDATE merge.requests w SET next_attempt_at = clock_timestamp()
+      FROM (SELECT DISTINCT r.tenant_id, r.request_id
+              FROM merge.requests r CROSS JOIN LATERAL unnest(r.customer_ids) AS c(customer_id)
+              JOIN merge.canonical k ON k.tenant_id = r.tenant_id AND k.customer_id = c.customer_id
+             WHERE r.status = 'recommended' AND r.next_attempt_at > clock_timestamp()
+               AND k.changed_at > greatest(r.updated_at, clock_timestamp() - CAST(:since AS interval))) AS t
+     WHERE w.tenant_id = t.tenant_id AND w.request_id = t.request_id
+    """
 )
 _COUNTS = text(
     "SELECT status, count(*) AS requests FROM merge.requests"
@@ -132,7 +196,7 @@ class Requests:
 
     def named(self, connection: Connection, tenant_id: str, request_id: str) -> Request | None:
         """Lock and return a request by its id, whatever its state."""
-        found = connection.execute(_NAMED, {"tenant_id": tenant_id, "request_id": request_id})
+        found = connection.execute(_NAMED, {"tenant_id": tenant_id, "request_id": _uuid(request_id)})
         return next(iter(_requests(found.mappings())), None)
 
     def open_of_customer(self, connection: Connection, tenant_id: str, customer_id: str) -> list[Request]:
@@ -142,8 +206,50 @@ class Requests:
 
     def about(self, connection: Connection, tenant_id: str, any_id: str) -> list[Request]:
         """Return the requests of a customer, command, request or merge id, oldest first."""
-        found = connection.execute(_ABOUT, {"tenant_id": tenant_id, "id": any_id})
+        asked = {"tenant_id": tenant_id, "id": any_id, "request_id": _uuid(any_id)}
+        found = connection.execute(_ABOUT, asked)
         return _requests(found.mappings())
+
+    def call_up(self, connection: Connection, now: datetime, tenant_id: str | None = None) -> int:
+        """Make due now what is approved or deferred, of one tenant or of all; returns how many requests that are."""
+        called: int = connection.execute(_CALL_UP, {"now": now, "tenant_id": tenant_id}).scalar_one()
+        return called
+
+    def approve(self, connection: Connection, request: Request, now: datetime) -> None:
+        """Let recommendations of exactly these customers stand behind the request that carries them out."""
+        connection.execute(
+            _APPROVE,
+            {
+                "tenant_id": request.tenant_id,
+                "request_id": request.request_id,
+                "customer_ids": list(request.customer_ids),
+                "now": now,
+            },
+        )
+
+    def approved_as(self, connection: Connection, request: Request) -> list[Request]:
+        """Lock and return the recommendations that stand behind a request."""
+        asked = {"tenant_id": request.tenant_id, "request_id": request.request_id}
+        return _requests(connection.execute(_APPROVED_AS, asked).mappings())
+
+    def approval_ended(self, connection: Connection, request: Request, now: datetime) -> None:
+        """Put recommendations back on the list: the request that they stood behind has ended, one way or the other."""
+        asked = {"tenant_id": request.tenant_id, "request_id": request.request_id, "now": now}
+        connection.execute(_APPROVAL_ENDED, asked)
+
+    def moved(self, connection: Connection, tenant_id: str, merge_id: str, at: datetime) -> None:
+        """Note that the last rows of a merge have moved."""
+        connection.execute(_MOVED, {"tenant_id": tenant_id, "merge_id": merge_id, "at": at})
+
+    def merge_of(self, connection: Connection, request: Request) -> str | None:
+        """The newest merge that a customer of a request was merged away by."""
+        asked = {"tenant_id": request.tenant_id, "customer_ids": list(request.customer_ids)}
+        merge_id: str | None = connection.execute(_MERGE_OF, asked).scalar_one_or_none()
+        return merge_id
+
+    def wake_recommendations(self, connection: Connection, since: timedelta) -> None:
+        """Have recommendations looked at whose customers' identities changed lately."""
+        connection.execute(_WAKE, {"since": since})
 
     def mark_unmerged(self, connection: Connection, tenant_id: str, merge_id: str, at: datetime) -> None:
         """Note that the merge a request ended in was undone."""
@@ -158,6 +264,14 @@ class Requests:
         """Return for how many seconds the oldest deferred request has waited; 0 when none does."""
         seconds: float = connection.execute(_OLDEST).scalar_one()
         return seconds
+
+
+def _uuid(any_id: str) -> str | None:
+    """The id as PostgreSQL reads it, so that an index serves; None for what is no id of a request."""
+    try:
+        return str(UUID(any_id))
+    except ValueError:
+        return None
 
 
 def _values(request: Request) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import customer_events as wire
 from customer_identity import merging
+from customer_identity.merging.conversion import Converted
+from merge_engine import MovingMerge
 
 
 def customer_merged(result: merging.Merged, acks: tuple[wire.RequiredAck, ...]) -> wire.CustomerMerged:
@@ -24,12 +26,8 @@ def customer_merged(result: merging.Merged, acks: tuple[wire.RequiredAck, ...]) 
             for one in result.external_ids
         ),
         rows=wire.RowsState(result.rows),
-        # Tables in which nothing was found are left out: most tables of a plan, for most customers.
-        moved=tuple(
-            wire.MovedRows(table=one.table, rows=one.rows, collisions=one.collisions)
-            for one in result.moved
-            if one.rows or one.collisions
-        ),
+        # While rows still move nobody knows how many they will be: RowsMoved tells.
+        moved=None if result.rows == wire.RowsState.MOVING else _moved(result.moved),
         field_decisions=tuple(
             wire.FieldDecision(field=one.field, strategy=one.strategy, from_customer_id=one.from_customer_id)
             for one in result.field_decisions
@@ -68,6 +66,32 @@ def customer_unmerged(result: merging.Unmerged, acks: tuple[wire.RequiredAck, ..
         ),
         required_acks=acks,
         at=result.at,
+    )
+
+
+def rows_moved(merge: MovingMerge) -> wire.RowsMoved:
+    """Return the event that closes a large merge: the totals, with what the merge itself moved."""
+    return wire.RowsMoved(tenant_id=merge.tenant_id, merge_id=merge.merge_id, moved=_moved(merge.moved))
+
+
+def _moved(figures: Sequence[merging.Moved]) -> tuple[wire.MovedRows, ...]:
+    """Tables in which nothing was found are left out: most tables of a plan, for most customers."""
+    return tuple(
+        wire.MovedRows(table=one.table, rows=one.rows, collisions=one.collisions)
+        for one in figures
+        if one.rows or one.collisions
+    )
+
+
+def customer_converted(result: Converted) -> wire.CustomerConverted:
+    """Return the event of a conversion; its place in the stream is given at append."""
+    order = result.order
+    return wire.CustomerConverted(
+        tenant_id=order.tenant_id,
+        customer_id=order.customer_id,
+        new_id=result.customer.id,
+        to_type=wire.CustomerType(order.to_type.value),
+        redirects=_redirects(result.redirects),
     )
 
 

@@ -34,6 +34,21 @@ def highest_role(roles: Iterable[str]) -> Role:
     return max((ROLE_NAMES.get(name, Role.NONE) for name in roles), default=Role.NONE)
 
 
+POLICY_PREFIX = "policy:"
+"""What the ids of actors begin with that are no persons but policies."""
+
+
+def person_required() -> RuleError:
+    """Return the failure of a policy that does what only a person may."""
+    return RuleError(
+        rule="PERSON_REQUIRED",
+        side=Side.ACTOR,
+        message="a policy withdraws what keeps two customers apart",
+        remediation="Ask a person with the role merge to withdraw it.",
+        permanent=True,
+    )
+
+
 def not_allowed(needed: Role) -> RuleError:
     """Return the failure of an actor who lacks a role."""
     role = needed.name.lower().replace("_", "-")

@@ -19,7 +19,11 @@ from event_runtime.records import Received
 from event_runtime.retry import FaultClass
 from merge_worker.adapters.commands import AnyCommand, Command
 from merge_worker.adapters.outcomes import Outcomes
+from merge_worker.application.deferral import LOCK_BUSY
 from merge_worker.application.order_of_work import rounds
+
+# Of a statement, of a whole transaction.
+_TOOK_TOO_LONG = frozenset({"57014", "25P04"})
 
 UseCase = Callable[[Connection, Sequence[Command], datetime], Sequence[Draft]]
 """Does commands of one kind, in their order, at a time; returns everything to publish about them."""
@@ -29,14 +33,16 @@ UseCase = Callable[[Connection, Sequence[Command], datetime], Sequence[Draft]]
 class HandleCommands:
     """The handler of topic merge-command.
 
-    `cases` does commands and `put_off` puts those aside that find no lock, both by the name of the command. `count`
-    hears what becomes of a batch: the drafts about its new commands, and how many commands were known.
+    `cases` does commands and `put_off` puts those aside that find no lock, both by the name of the command. `alone` are
+    those that lock customers one command after the other. `count` hears what becomes of a batch: the drafts about its
+    new commands, and how many commands were known.
     """
 
     inbox: Inbox
     outcomes: Outcomes
     cases: Mapping[str, UseCase]
     put_off: Mapping[str, UseCase]
+    alone: frozenset[str]
     clock: Callable[[Connection], datetime]
     count: Callable[[Connection, Sequence[Draft], int], None]
 
@@ -56,22 +62,23 @@ class HandleCommands:
         """Answer a command that cannot be carried out even alone.
 
         What the database refuses for good is the command's own outcome. A merge whose customers stay
-        locked is put aside. Anything else is no statement about the command: None, and nothing claimed.
+        locked is put aside; any other command ends, for those behind it in the partition wait. Anything else is no
+        statement about the command: None, and nothing claimed.
         """
         if not isinstance(received.event, AnyCommand):
             return None
         kind = type(received.event).__name__
-        refused = fault.fault_class in {FaultClass.DATA, FaultClass.STALE}
-        if not refused and (fault.fault_class is not FaultClass.CONTENTION or kind not in self.put_off):
+        is_busy = fault.fault_class is FaultClass.CONTENTION
+        if not is_busy and fault.fault_class not in {FaultClass.DATA, FaultClass.STALE}:
             return None
         now = self.clock(connection)
         fresh, drafts = self._claim(connection, [received], now)
         for command in fresh:
-            if refused:
-                errors = [database_refused(fault.sqlstate)]
-                drafts.append(self.outcomes.rejected(command, Stage.EXECUTION, errors, now))
-            else:
+            if is_busy and kind in self.put_off:
                 drafts.extend(self.put_off[kind](connection, [command], now))
+            else:
+                error = in_the_way(fault.sqlstate) if is_busy else database_refused(fault.sqlstate)
+                drafts.append(self.outcomes.rejected(command, Stage.EXECUTION, [error], now))
         return Refusal(drafts=tuple(drafts))
 
     def _claim(
@@ -100,6 +107,18 @@ class HandleCommands:
                 case ClaimState.CONFLICT:
                     drafts.append(self.outcomes.key_reused(command, item.digest, now))
         return fresh, drafts
+
+
+def in_the_way(sqlstate: str | None) -> RuleError:
+    """Return the failure of a command that did not come to its end in time, however often it was tried."""
+    is_late = sqlstate in _TOOK_TOO_LONG
+    return RuleError(
+        rule="TOO_LARGE" if is_late else LOCK_BUSY,
+        side=Side.SYSTEM,
+        message="the change takes longer than a transaction may" if is_late else "others kept the records locked",
+        remediation="Send the command again under a new id" + (", at a quiet time." if is_late else "."),
+        permanent=False,
+    )
 
 
 def database_refused(sqlstate: str | None) -> RuleError:

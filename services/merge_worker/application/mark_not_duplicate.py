@@ -14,14 +14,20 @@ from merge_engine import MergeEngine
 from merge_worker.adapters.commands import Command
 from merge_worker.adapters.merge_orders import not_duplicate_order, rule_errors
 from merge_worker.adapters.outcomes import Outcomes
-from merge_worker.application.authority import Role, highest_role, not_allowed
+from merge_worker.application.authority import (
+    POLICY_PREFIX,
+    Role,
+    highest_role,
+    not_allowed,
+    person_required,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkNotDuplicate:
     """The use case.
 
-    To assert takes the role to recommend; to withdraw, which lets a merge through, the role to merge.
+    To assert takes the role to recommend; to withdraw, which lets a merge through, a person with the role to merge.
     """
 
     engine: MergeEngine
@@ -38,6 +44,8 @@ class MarkNotDuplicate:
         needed = Role.MERGE if event.withdrawn else Role.RECOMMEND
         if highest_role(command.roles) < needed:
             return self.outcomes.rejected(command, Stage.AUTHORISATION, [not_allowed(needed)], now)
+        if event.withdrawn and event.requested_by.id.startswith(POLICY_PREFIX):
+            return self.outcomes.rejected(command, Stage.AUTHORISATION, [person_required()], now)
         result = self.engine.assert_not_duplicate(connection, not_duplicate_order(event))
         match result:
             case NotDuplicateRecorded():

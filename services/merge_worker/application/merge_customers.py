@@ -62,10 +62,14 @@ class MergeCustomers:
 
     def __call__(self, connection: Connection, commands: Sequence[Command], now: datetime) -> list[Draft]:
         """Try commands for the first time."""
-        allowed = [c for c in commands if highest_role(c.roles) >= Role.MERGE]
-        # Without the role to merge one can only recommend.
-        drafts = list(self.recommend(connection, [c for c in commands if highest_role(c.roles) < Role.MERGE], now))
-        attempts = [Attempt(command=c.event) for c in allowed if isinstance(c.event, MergeCommand)]
+        attempts: list[Attempt] = []
+        suggested: list[Command] = []
+        for command in commands:
+            if highest_role(command.roles) < Role.MERGE:
+                suggested.append(command)  # without the role to merge one can only recommend
+            elif type(command.event) is MergeCommand:
+                attempts.append(Attempt(command=command.event))
+        drafts = list(self.recommend(connection, suggested, now))
         drafts.extend(self.attempt(connection, attempts, now))
         return drafts
 
@@ -139,7 +143,8 @@ class MergeCustomers:
         command = attempt.command
         match result:
             case Merged():
-                self.waiting.end(connection, attempt.request, "merged", now, merge_id=result.merge_id)
+                status = "running" if result.rows == "MOVING" else "merged"
+                self.waiting.end(connection, attempt.request, status, now, merge_id=result.merge_id)
                 return self.outcomes.merged(result)
             case Noop():
                 # The customers are one identity, which is what the request asked for.
@@ -164,7 +169,8 @@ class MergeCustomers:
         )
         if wait is None:
             return self.reject(connection, attempt, stage, errors, now)
-        if isinstance(result, Deferred):
-            # The engine knows when the state may end (a blackout's last minute); the deadline still bounds it.
-            wait = replace(wait, until=min(result.until, attempt.command.deadline or result.until))
+        ends = [failure.until for failure in result.errors if failure.until is not None]
+        if ends:
+            # A rule knows when the state is over (a blackout's last minute); the deadline still bounds it.
+            wait = replace(wait, until=min(max(ends), attempt.command.deadline or max(ends)))
         return self.waiting.wait(connection, attempt.command, attempt.request, wait, now=now, errors=errors)

@@ -40,13 +40,14 @@ class RecommendMerge:
     def look_again_at(self, connection: Connection, request: Request, now: datetime) -> list[Draft]:
         """End a recommendation that is over; otherwise keep it."""
         command = Command.of(waiting_command(request))
-        if request.expires_at is not None and request.expires_at <= now:
-            self.waiting.end(connection, request, "removed", now)
-            return [self.outcomes.removed(command, request.request_id, now)]
         canonical = self._one_identity(connection, request)
         if canonical is not None:
-            self.waiting.end(connection, request, "merged", now)
+            self.waiting.end(connection, request, "merged", now, merge_id=self.requests.merge_of(connection, request))
             return [self.outcomes.noop(command, "SAME_IDENTITY", canonical)]
+        # One that was approved is no recommendation any more: it ends with the request that carries it out.
+        if request.status == "recommended" and request.expires_at is not None and request.expires_at <= now:
+            self.waiting.end(connection, request, "removed", now)
+            return [self.outcomes.removed(command, request.request_id, now)]
         self.requests.save(connection, [replace(request, next_attempt_at=now + self.look_again, updated_at=now)])
         return []
 

@@ -19,7 +19,8 @@ _log = get_logger(__name__)
 class ReconcileLosers:
     """The reconciler.
 
-    `count` hears how many rows each sweep moved: that grows while an application keeps writing old ids.
+    `count` hears how many rows each pass moved: that grows while an application keeps writing old ids. A pass is one
+    transaction, which moves as many rows as a transaction may; a sweep goes on until none are left, for so many passes.
     """
 
     engine: Engine
@@ -28,6 +29,7 @@ class ReconcileLosers:
     clock: Callable[[Connection], datetime]
     recent: timedelta = timedelta(hours=1)
     limit: int = 1_000
+    passes: int = 100
 
     def work_recent(self) -> None:
         """Look after customers merged lately: that is when applications still hold their old ids."""
@@ -38,12 +40,18 @@ class ReconcileLosers:
         self._sweep(recent_only=False)
 
     def _sweep(self, *, recent_only: bool) -> None:
+        for _ in range(self.passes):
+            if not self._pass(recent_only=recent_only):
+                break
+
+    def _pass(self, *, recent_only: bool) -> int:
         # Faults are raised: the caller comes again.
         with self.engine.begin() as connection:
             if not connection.execute(_LEAD).scalar_one():
-                return
+                return 0
             since = self.clock(connection) - self.recent if recent_only else None
             moved = self.merge_engine.reconcile(connection, self.limit, merged_since=since)
         self.count(moved)
         if moved:
             _log.info("late_rows_moved", rows=moved)
+        return moved

@@ -51,7 +51,10 @@ class RemoveMerge:
     def _open(self, connection: Connection, event: Removal) -> list[Request]:
         if event.request_id is not None:
             request = self.requests.named(connection, event.tenant_id, event.request_id)
-            return [request] if request is not None and request.status in OPEN_STATUSES else []
+            if request is None or request.status not in OPEN_STATUSES:
+                return []
+            # Who takes an approved recommendation off the list means the recommendation too.
+            return [request, *self.requests.approved_as(connection, request)]
         if event.customer_id is not None:
             return self.requests.open_of_customer(connection, event.tenant_id, event.customer_id)
         return []

@@ -6,6 +6,7 @@ Also looks at recommendations again, which expire or find their customers merged
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
 
@@ -33,6 +34,7 @@ _LIMITS = text(
 
 _NOBODYS_COMMAND = {FaultClass.RECONNECT, FaultClass.PAUSE}
 
+T = TypeVar("T")
 Act = Callable[[Connection, Sequence[Request], datetime], list[Draft]]
 
 _log = get_logger(__name__)
@@ -51,6 +53,7 @@ class RetryDeferred:
     count: Callable[[Connection, Sequence[Draft], int], None]
     put_off: timedelta = timedelta(minutes=5)
     put_off_locked: timedelta = timedelta(seconds=5)
+    just_merged: timedelta = timedelta(seconds=30)
     batch: int = 100
 
     def work(self) -> None:
@@ -58,6 +61,7 @@ class RetryDeferred:
 
         Faults of a server that is away are raised: the caller comes again.
         """
+        self._in_lead(lambda connection: self.requests.wake_recommendations(connection, self.just_merged))
         while self._round() == self.batch:
             pass
 
@@ -76,10 +80,7 @@ class RetryDeferred:
         return tried
 
     def _in_transaction(self, limit: int, act: Act) -> int:
-        with self.engine.begin() as connection:
-            connection.execute(_LIMITS)
-            if not connection.execute(_LEAD).scalar_one():
-                return 0
+        def take(connection: Connection) -> int:
             due = self.requests.due(connection, limit)
             if due:
                 drafts = act(connection, due, self.clock(connection))
@@ -88,12 +89,20 @@ class RetryDeferred:
                 self.count(connection, drafts, 0)
             return len(due)
 
+        return self._in_lead(take) or 0
+
+    def _in_lead(self, act: Callable[[Connection], T]) -> T | None:
+        """What `act` returns, inside a transaction; None while another process leads."""
+        with self.engine.begin() as connection:
+            connection.execute(_LIMITS)
+            return act(connection) if connection.execute(_LEAD).scalar_one() else None
+
     def _try_again(self, connection: Connection, due: Sequence[Request], now: datetime) -> list[Draft]:
         drafts: list[Draft] = []
         attempts: list[Attempt] = []
         for request in due:
             command = waiting_command(request)
-            if request.status == "recommended":
+            if request.is_recommendation:
                 drafts.extend(self.recommend.look_again_at(connection, request, now))
             elif isinstance(command, MergeCommand):
                 attempts.append(Attempt(command=command, request=request))

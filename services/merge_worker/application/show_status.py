@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from merge_engine import MergeEngine
+from merge_engine import LargeMerge, MergeEngine
+from merge_worker.adapters.customer_states import CustomerState, CustomerStates
 from merge_worker.adapters.relink_ledger import LedgerEntry, RelinkLedger, SystemSummary
 from merge_worker.adapters.requests import Request, Requests
 
@@ -39,7 +40,7 @@ _TOTALS = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeStatus:
-    """A merge and who has relinked it."""
+    """A merge, who has relinked it and, of a large one, how far its rows are."""
 
     merge_id: str
     command_id: str
@@ -50,6 +51,7 @@ class MergeStatus:
     merged_at: datetime
     undoable_until: datetime
     relinked: tuple[LedgerEntry, ...]
+    large: LargeMerge | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +65,20 @@ class CommandStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerStatus:
-    """A customer and who it is now. `merged` are the ids that lead to it."""
+    """A customer and who it is now. `merged` are the ids that lead to it; `version` is None for a deleted record."""
 
     customer_id: str
     status: str | None
     canonical_id: str
-    version: int
+    version: int | None
     merged: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusOf:
-    """All that goes by one id."""
+    """All that goes by one id. `state` is what became of the customer with this id, whether it has a record or not."""
 
+    state: CustomerState | None
     customer: CustomerStatus | None
     command: CommandStatus | None
     requests: tuple[Request, ...]
@@ -84,7 +87,7 @@ class StatusOf:
     @property
     def found(self) -> bool:
         """Whether anything goes by the id."""
-        return bool(self.customer or self.command or self.requests or self.merges)
+        return bool(self.state or self.customer or self.command or self.requests or self.merges)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,7 @@ class StatusOfAll:
     unpublished_rows: int
     requests: Mapping[str, int]
     systems: tuple[SystemSummary, ...]
+    moving: tuple[LargeMerge, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +111,17 @@ class ShowStatus:
     engine: MergeEngine
     requests: Requests
     ledger: RelinkLedger
+    states: CustomerStates
 
     def of(self, connection: Connection, tenant_id: str, any_id: str) -> StatusOf:
         """Return all that goes by an id in a tenant."""
+        customer = self._customer(connection, tenant_id, any_id)
+        state = self.states.of(connection, tenant_id, any_id)
+        if state is None and customer is not None:
+            state = self.states.untouched(tenant_id, any_id)
         return StatusOf(
-            customer=self._customer(connection, tenant_id, any_id),
+            state=state,
+            customer=customer,
             command=_command(connection, tenant_id, any_id),
             requests=tuple(self.requests.about(connection, tenant_id, any_id)),
             merges=self._merges(connection, tenant_id, any_id),
@@ -128,12 +138,13 @@ class ShowStatus:
             unpublished_rows=totals.unpublished_rows,
             requests=self.requests.counts(connection),
             systems=tuple(self.ledger.summary(connection)),
+            moving=tuple(self.engine.large.still_moving(connection)),
         )
 
     def _customer(self, connection: Connection, tenant_id: str, customer_id: str) -> CustomerStatus | None:
         account = self.engine.account(connection, tenant_id, customer_id)
         if account is None:
-            return None
+            return self._deleted(connection, tenant_id, customer_id)
         return CustomerStatus(
             customer_id=customer_id,
             status=account.summary.status,
@@ -142,8 +153,18 @@ class ShowStatus:
             merged=tuple(one.customer_id for one in account.merged_accounts),
         )
 
+    def _deleted(self, connection: Connection, tenant_id: str, customer_id: str) -> CustomerStatus | None:
+        """A customer whose record is gone and whose id still leads somewhere."""
+        canonical = self.engine.canonical(connection, tenant_id, [customer_id])[customer_id]
+        if canonical.canonical_id == customer_id:
+            return None
+        return CustomerStatus(
+            customer_id=customer_id, status=None, canonical_id=canonical.canonical_id, version=None, merged=()
+        )
+
     def _merges(self, connection: Connection, tenant_id: str, any_id: str) -> tuple[MergeStatus, ...]:
         rows = connection.execute(_MERGES, {"tenant_id": tenant_id, "id": any_id}).all()
+        large = self.engine.large.among(connection, [row.merge_id for row in rows])
         return tuple(
             MergeStatus(
                 merge_id=row.merge_id,
@@ -155,6 +176,7 @@ class ShowStatus:
                 merged_at=row.merged_at,
                 undoable_until=row.undoable_until,
                 relinked=tuple(self.ledger.of_merge(connection, tenant_id, row.merge_id)),
+                large=large.get(row.merge_id),
             )
             for row in rows
         )

@@ -12,7 +12,10 @@ from merge_worker.adapters.commands import Command
 from merge_worker.adapters.outcomes import Outcomes
 from merge_worker.adapters.requests import Request, Requests
 from merge_worker.application import event_ids
-from merge_worker.application.deferral import Wait
+from merge_worker.application.deferral import AFTER_COMMAND, NOT_BEFORE, Wait
+
+# What waits for nothing else has not been tried yet.
+UNTRIED = frozenset({NOT_BEFORE, AFTER_COMMAND})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +38,8 @@ class Waiting:
         """Put a command aside; a notice is published the first time and whenever the reasons change."""
         told = request is not None and request.waiting_for == wait.waiting_for
         row = replace(
-            request or new_request(command, "deferred", now),
-            status="deferred",
+            request or new_request(command, "approved", now),
+            status="approved" if set(wait.waiting_for) <= UNTRIED else "deferred",
             waiting_for=wait.waiting_for,
             rules=tuple(error.rule for error in errors),
             next_attempt_at=wait.until,
@@ -45,6 +48,8 @@ class Waiting:
         number = row.notices
         row = replace(row, attempts=row.attempts + 1, notices=number if told else number + 1)
         self.requests.save(connection, [row])
+        if request is None:
+            self.requests.approve(connection, row, now)
         return [] if told else [self.outcomes.deferred(Command.of(command), wait, errors, number)]
 
     def end(
@@ -62,6 +67,7 @@ class Waiting:
                 request, status=status, merge_id=merge_id, waiting_for=(), attempts=request.attempts + 1, updated_at=now
             )
             self.requests.save(connection, [closed])
+            self.requests.approval_ended(connection, closed, now)
 
 
 def new_request(

@@ -1,8 +1,8 @@
-"""`merge-worker audit verify` and `verify`: is the history whole, are the merged customers as they should be."""
+"""`merge-worker audit` and `verify`: is the history whole, what did a merge change, is everything as it should be."""
 
 import uuid
 
-from event_runtime.output import say, show_json, show_table
+from event_runtime.output import plain, say, show_facts, show_json, show_table
 from merge_worker.adapters.histories import published_history, stored_heads, stored_history, stored_map
 from merge_worker.app import App
 from merge_worker.application.audit_streams import StreamAudit, map_differences, map_faults
@@ -45,6 +45,44 @@ def audit_verify(app: App, *, source: str, as_json: bool) -> int:
         show_table("Problems of the history", ("problem",), [(problem,) for problem in problems[:_MOST_SHOWN]])
         say(f"{audit.events} events in {len(audit.ends)} streams, {len(stored)} ids, {len(problems)} problems")
     return 1 if problems or (missing and source == "kafka") else 0
+
+
+def audit_show(app: App, merge_id: str, *, as_json: bool) -> int:
+    """Print what a merge changed, values included; 1 when there is no such merge."""
+    with app.reading() as connection:
+        changes = app.merge_engine.merge_changes(connection, merge_id)
+    if changes is None:
+        say(f"there is no merge {merge_id}")
+        return 1
+    if as_json:
+        document = plain(changes)
+        show_json({**document.pop("merge"), **document})
+        return 0
+    merge = changes.merge
+    facts = {
+        "state": merge.state,
+        "winner": merge.winner_id,
+        "losers": merge.loser_ids,
+        "by": merge.actor,
+        "reason": merge.reason,
+        "merged": merge.merged_at,
+        "undoable until": merge.undoable_until,
+    }
+    show_facts(f"Merge {merge_id}", facts)
+    show_table(
+        f"Fields of {merge.winner_id} that were written",
+        ("field", "before", "after"),
+        [(one.field, one.before, one.after) for one in changes.winner],
+    )
+    for loser in changes.losers:
+        shown = {name: value for name, value in (loser.record or {}).items() if value is not None}
+        show_facts(f"{loser.customer_id} as it was", shown or {"the record": "erased, or the undo window has closed"})
+    show_table(
+        "Rows put aside",
+        ("table", "customer", "row"),
+        [(one.table, one.customer_id, row) for one in changes.put_aside for row in one.rows],
+    )
+    return 0
 
 
 def verify(app: App, merge_id: str | None, *, as_json: bool) -> int:

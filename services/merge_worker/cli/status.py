@@ -1,6 +1,11 @@
 """`merge-worker status`: what goes by an id, or how the worker is doing."""
 
-from event_runtime.output import say, show_facts, show_json, show_table
+from typing import Any
+
+from event_runtime.output import plain, say, show_facts, show_json, show_table
+from merge_engine import LargeMerge
+from merge_worker.adapters.commands import waiting_command
+from merge_worker.adapters.requests import Request
 from merge_worker.app import App
 from merge_worker.application.show_status import StatusOf, StatusOfAll
 
@@ -16,23 +21,63 @@ def status(app: App, any_id: str | None, *, tenant_id: str, as_json: bool) -> in
         say(f"nothing goes by the id {any_id} in tenant {tenant_id}")
         return 1
     if as_json:
-        show_json(found)
+        show_json(_json(found))
     else:
         _show(found)
     return 0
 
 
+def _json(found: StatusOf) -> dict[str, Any]:
+    """What other programs rely on: docs/merge-state.md."""
+    return {**plain(found), "requests": [_request_json(request) for request in found.requests]}
+
+
+def _request_json(request: Request) -> dict[str, Any]:
+    command = waiting_command(request)
+    return {
+        "request_id": request.request_id,
+        "command_id": request.command_id,
+        "status": request.status,
+        "winner_id": command.winner_id,
+        "loser_ids": list(command.loser_ids),
+        "requested_by": request.requested_by,
+        "reason": command.reason,
+        "waiting_for": list(request.waiting_for),
+        "failed_rules": list(request.rules),
+        "next_attempt_at": plain(request.next_attempt_at),
+        "expires_at": plain(request.expires_at),
+        "merge_id": request.merge_id,
+        "created_at": plain(request.created_at),
+        "updated_at": plain(request.updated_at),
+    }
+
+
 def _show(found: StatusOf) -> None:
+    if found.state is not None:
+        state = found.state
+        facts: dict[str, object] = {
+            "customer": state.customer_id,
+            "state": state.state,
+            "is now": state.canonical_id,
+            "merged by": state.merged_by,
+            "merged at": state.merged_at,
+            "merge": state.merge_id,
+            "accounts merged into it": state.merged_accounts,
+            "open requests": state.open_requests,
+            "rows still move": state.rows_moving,
+        }
+        show_facts("Merge state", {name: value for name, value in facts.items() if value is not None})
     if found.customer is not None:
         customer = found.customer
-        facts: dict[str, object] = {
-            "customer": customer.customer_id,
-            "status": customer.status,
-            "version": customer.version,
-            "is now": customer.canonical_id,
-            "merged into it": customer.merged,
-        }
-        show_facts("Customer", facts)
+        show_facts(
+            "Customer",
+            {
+                "customer": customer.customer_id,
+                "status": customer.status,
+                "version": customer.version,
+                "merged into it": customer.merged,
+            },
+        )
     if found.command is not None:
         command = found.command
         facts = {
@@ -53,7 +98,7 @@ def _show(found: StatusOf) -> None:
     if found.merges:
         show_table(
             "Merges",
-            ("merge", "state", "winner", "losers", "by", "merged", "relinked"),
+            ("merge", "state", "winner", "losers", "by", "merged", "relinked", "rows moved"),
             [
                 (
                     one.merge_id,
@@ -63,10 +108,15 @@ def _show(found: StatusOf) -> None:
                     one.actor,
                     one.merged_at,
                     [f"{entry.system} {entry.status}" for entry in one.relinked],
+                    "" if one.large is None else _rows(one.large),
                 )
                 for one in found.merges
             ],
         )
+
+
+def _rows(large: LargeMerge) -> str:
+    return f"{large.rows_moved} of {large.rows_total}" if large.listed else "being listed"
 
 
 def _show_all(totals: StatusOfAll, *, as_json: bool) -> None:
@@ -86,3 +136,9 @@ def _show_all(totals: StatusOfAll, *, as_json: bool) -> None:
         ("system", "done", "waiting", "failed", "overdue"),
         [(one.system, one.done, one.waiting, one.failed, one.overdue) for one in totals.systems],
     )
+    if totals.moving:
+        show_table(
+            "Large merges whose rows still move",
+            ("merge", "winner", "rows moved", "since", "problem"),
+            [(one.merge_id, one.winner_id, _rows(one), one.started_at, one.problem or "") for one in totals.moving],
+        )

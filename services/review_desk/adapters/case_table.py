@@ -207,6 +207,9 @@ def _approval_values(approval: PersonApproval) -> dict[str, Any]:
         "seen_members": sorted(approval.seen_members),
         "winner_id": approval.winner_id,
         "field_choices": approval.field_choices,
+        "row_choices": approval.row_choices,
+        "facilitator_id": approval.facilitator_id,
+        "not_before": None if approval.not_before is None else approval.not_before.isoformat(),
         "waived_rules": approval.waived_rules,
         "wait_until_eligible": approval.wait_until_eligible,
     }
@@ -221,6 +224,10 @@ def _approval(values: dict[str, Any]) -> PersonApproval:
         seen_members=frozenset(values["seen_members"]),
         winner_id=values["winner_id"],
         field_choices=tuple((name, customer_id) for name, customer_id in values["field_choices"]),
+        # Approvals of before these were asked for hold none of them.
+        row_choices=tuple((table, tuple(ids)) for table, ids in values.get("row_choices", ())),
+        facilitator_id=values.get("facilitator_id"),
+        not_before=None if values.get("not_before") is None else datetime.fromisoformat(values["not_before"]),
         waived_rules=tuple(values["waived_rules"]),
         wait_until_eligible=values["wait_until_eligible"],
     )

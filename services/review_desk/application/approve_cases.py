@@ -35,13 +35,25 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What a person decides along with an approval. `fields` are (field, customer id whose value to take)."""
+    """What a person decides along with an approval.
+
+    `fields` are (field, customer id whose value to take), `rows` (table, ids of the rows that are kept). With
+    `not_before` the merge runs then, or with the first schedule after it.
+    """
 
     reason: str
     winner_id: str | None = None
     fields: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    facilitator_id: str | None = None
     waived_rules: tuple[str, ...] = ()
     wait_until_eligible: bool = False
+    not_before: datetime | None = None
+
+    @property
+    def may_fail_now(self) -> bool:
+        """Whether rules that pass with time may fail at this moment."""
+        return self.wait_until_eligible or self.not_before is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +162,8 @@ class DecideByPerson:
             return None  # closed as already merged by the decision itself
         command = by_person(case, roots, winner, approval, approval.at)
         failures = self._merges.preview(connection, as_order(command)).failures
-        if approval.wait_until_eligible and all(not failure.permanent for failure in failures):
+        later = approval.wait_until_eligible or approval.not_before is not None
+        if later and all(not failure.permanent for failure in failures):
             return None
         return CaseResult(case=case, refused="rules stand against it", failures=failures) if failures else None
 
@@ -178,8 +191,11 @@ def _approval(actor: Actor, choices: Choices, seen: frozenset[str], now: datetim
         seen_members=seen,
         winner_id=choices.winner_id,
         field_choices=choices.fields,
+        row_choices=choices.rows,
+        facilitator_id=choices.facilitator_id,
         waived_rules=choices.waived_rules,
         wait_until_eligible=choices.wait_until_eligible,
+        not_before=choices.not_before,
     )
 
 

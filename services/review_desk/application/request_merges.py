@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from uuid_utils import uuid7
 
-from customer_events import Actor, Approval, FieldChoice, MergeCustomers, OnIneligible, RecommendMerge, RemoveMerge
+from customer_events import Actor, Approval, MergeCustomers, OnIneligible, RecommendMerge, RemoveMerge
 from customer_identity.merging import RuleFailure
 from event_runtime.drafts import Draft
 from event_runtime.publisher import Publisher
@@ -17,7 +17,7 @@ from review_desk.adapters.desk_control import database_time, lock_tenants
 from review_desk.adapters.tables import DeskTables
 from review_desk.application.approve_cases import Choices, may_merge
 from review_desk.application.decide_cases import DecideCases
-from review_desk.merge_commands import as_order
+from review_desk.merge_commands import as_order, decided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,29 +53,39 @@ class RequestMerges:
             command_id=str(uuid7()),
             winner_id=choices.winner_id,
             loser_ids=tuple(losers),
-            field_choices=tuple(FieldChoice(field=name, from_customer_id=one) for name, one in choices.fields),
+            **decided(fields=choices.fields, rows=choices.rows, facilitator_id=choices.facilitator_id),
             waived_rules=choices.waived_rules,
             on_ineligible=OnIneligible.WAIT if choices.wait_until_eligible else OnIneligible.REJECT,
+            not_before=choices.not_before,
             requested_by=actor,
             approvals=(Approval(by=actor.id, at=now),),
             reason=choices.reason,
             issued_at=now,
         )
+        return self.send(connection, command, DecisionKind.MERGE_ASKED, may_fail_now=choices.may_fail_now)
+
+    def send(self, connection: Connection, command: MergeCustomers, kind: DecisionKind, *, may_fail_now: bool) -> Asked:
+        """Send a merge that a person decided, under the tenant's lock, unless something stands against it now.
+
+        With `may_fail_now` only what time cannot mend stands against it.
+        """
         order = as_order(command)
         preview = self._merges.preview(connection, order)
         if preview.noop is not None:
             return Asked(refused=f"they are one customer already: {preview.noop.canonical_id}")
-        temporary = choices.wait_until_eligible and all(not failure.permanent for failure in preview.failures)
+        temporary = may_fail_now and all(not failure.permanent for failure in preview.failures)
         if preview.failures and not temporary:
             return Asked(refused="rules stand against it", failures=preview.failures)
-        identities = self._decide.fresh_identities(connection, tenant_id, order.named)
+        identities = self._decide.fresh_identities(connection, command.tenant_id, order.named)
         roots = sorted({identities.root(customer_id) for customer_id in order.named})
-        if taken := self._tables.commands.busy(connection, tenant_id, roots):
+        if taken := self._tables.commands.busy(connection, command.tenant_id, roots):
             busy = ", ".join(sorted(taken))
             return Asked(
                 refused=f"a merge of {busy} is in flight ({', '.join(sorted(set(taken.values())))}); try again"
             )
-        self._send(connection, command, DecisionKind.MERGE_ASKED, order.named, takes=roots)
+        # Several merges may share a winner, so only who may be merged away is taken.
+        winner = None if command.winner_id is None else identities.root(command.winner_id)
+        self._send(connection, command, kind, order.named, takes=[root for root in roots if root != winner])
         return Asked(command_ids=(command.command_id,), drafts=(self._publisher.draft(command),))
 
     def recommend(
@@ -88,8 +98,9 @@ class RequestMerges:
             command_id=str(uuid7()),
             winner_id=choices.winner_id,
             loser_ids=tuple(losers),
-            field_choices=tuple(FieldChoice(field=name, from_customer_id=one) for name, one in choices.fields),
+            **decided(fields=choices.fields, rows=choices.rows, facilitator_id=choices.facilitator_id),
             waived_rules=choices.waived_rules,
+            not_before=choices.not_before,
             requested_by=actor,
             reason=choices.reason,
             issued_at=now,

@@ -2,6 +2,7 @@
 
 import argparse
 import unicodedata
+from datetime import UTC, datetime
 
 from event_runtime.command_line import add_json
 
@@ -78,8 +79,7 @@ def pair_arguments(parser: argparse.ArgumentParser) -> None:
 def recommend_arguments(parser: argparse.ArgumentParser) -> None:
     """`recommend`."""
     pair_arguments(parser)
-    parser.add_argument("--choose", metavar="FIELD=CUSTOMER_ID", action="append", default=[], type=_choice,
-                        help="take a field from this customer; may be repeated")  # fmt: skip
+    _picks(parser)
 
 
 def merge_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,11 +90,27 @@ def merge_arguments(parser: argparse.ArgumentParser) -> None:
 
 def choice_arguments(parser: argparse.ArgumentParser) -> None:
     """What is decided along with a merge."""
-    parser.add_argument("--choose", metavar="FIELD=CUSTOMER_ID", action="append", default=[], type=_choice,
-                        help="take a field from this customer; may be repeated")  # fmt: skip
-    parser.add_argument("--waive", metavar="RULE", action="append", default=[], type=_id, help="may be repeated")
-    parser.add_argument("--wait-until-eligible", action="store_true",
+    _picks(parser)
+    terms_arguments(parser)
+
+
+def terms_arguments(parser: argparse.ArgumentParser) -> None:
+    """On what terms a merge runs."""
+    parser.add_argument("--waive", metavar="RULE", action="append", default=[], type=_id,
+                        help="let it pass although this rule fails; takes the role that the rule names")  # fmt: skip
+    parser.add_argument("--wait", "--wait-until-eligible", dest="wait", action="store_true",
                         help="send it although temporary rules fail; the worker tries until they pass")  # fmt: skip
+    parser.add_argument("--at", metavar="TIME", type=_time,
+                        help="not before this time (ISO 8601, UTC unless it says otherwise), or: schedule")  # fmt: skip
+
+
+def _picks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--field", "--choose", dest="field", metavar="FIELD=CUSTOMER_ID", action="append", default=[],
+                        type=_choice, help="take a field from this customer; may be repeated")  # fmt: skip
+    parser.add_argument("--keep", metavar="TABLE:ID,ID", action="append", default=[], type=_rows,
+                        help="of this table keep only these rows; no ids: none; may be repeated")  # fmt: skip
+    parser.add_argument("--facilitator", metavar="CUSTOMER_ID", type=_id,
+                        help="who takes over what neither of them can keep")  # fmt: skip
 
 
 def actor_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,6 +120,38 @@ def actor_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--role", action="append", choices=_ROLES, help="may be repeated (default: merge)")
     parser.add_argument("--reason", default="", type=_text, help="kept with the decision")
+
+
+def approve_requests_arguments(parser: argparse.ArgumentParser) -> None:
+    """`request approve`."""
+    _which_arguments(parser, "eligible", "every recommendation that nothing stands against now")
+    terms_arguments(parser)
+    actor_arguments(parser)
+    add_json(parser)
+
+
+def remove_requests_arguments(parser: argparse.ArgumentParser) -> None:
+    """`request remove`."""
+    _which_arguments(parser, "ineligible", "every open request that a rule stands against now")
+    actor_arguments(parser)
+    add_json(parser)
+
+
+def merge_and_remove_arguments(parser: argparse.ArgumentParser) -> None:
+    """`request merge-and-remove`."""
+    _which_arguments(parser)
+    parser.add_argument("--waive", metavar="RULE", action="append", default=[], type=_id, help="may be repeated")
+    actor_arguments(parser)
+    add_json(parser)
+
+
+def _which_arguments(parser: argparse.ArgumentParser, some: str | None = None, help_: str = "") -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("request", metavar="REQUEST", nargs="*", type=_id, default=[], help="ids of requests")
+    which.add_argument("--all", dest="which", action="store_const", const="all", help="everything on the list")
+    if some is not None:
+        which.add_argument(f"--{some}", dest="which", action="store_const", const=some, help=help_)
+    parser.add_argument("--tenant", type=_tenant, help="default: all tenants")
 
 
 def requests_arguments(parser: argparse.ArgumentParser) -> None:
@@ -134,6 +182,23 @@ def _choice(value: str) -> tuple[str, str]:
     if not (name and equals and customer_id):
         raise argparse.ArgumentTypeError(f"{value!r} is not FIELD=CUSTOMER_ID")
     return _id(name), _id(customer_id)
+
+
+def _rows(value: str) -> tuple[str, tuple[str, ...]]:
+    table, sign, ids = value.partition(":" if ":" in value else "=")
+    if not (table and sign):
+        raise argparse.ArgumentTypeError(f"{value!r} is not TABLE:ID,ID")
+    return _id(table), tuple(_id(one) for one in ids.split(",") if one)
+
+
+def _time(value: str) -> str | datetime:
+    if value == "schedule":
+        return value
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{value!r} is no time such as 2026-03-01T02:00+01:00") from None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _positive(value: str) -> int:

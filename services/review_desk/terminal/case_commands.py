@@ -51,11 +51,12 @@ def show(app: App, name: str, *, as_json: bool) -> int:
                 "roots": list(shown.roots),
                 "customers": plain(shown.customers),
                 "preview": plain(shown.preview),
+                "downstream_systems": list(app.settings.relink_systems),
                 "decisions": plain(shown.decisions),
             }
         )
     else:
-        show_case(shown)
+        show_case(shown, app.settings.relink_systems)
     return 0
 
 

@@ -8,8 +8,8 @@ from merge_engine import SearchCriteria
 from review_desk.app import App
 from review_desk.application.approve_cases import Choices
 from review_desk.application.request_merges import Asked
-from review_desk.cases import CaseState
-from review_desk.terminal.show import case_json, show_account, show_customers, show_failures
+from review_desk.terminal.account import account_json, show_account
+from review_desk.terminal.show import show_customers, show_failures
 
 
 def search(app: App, tenant_id: str, criteria: SearchCriteria, *, limit: int, as_json: bool) -> int:
@@ -26,17 +26,16 @@ def search(app: App, tenant_id: str, criteria: SearchCriteria, *, limit: int, as
 
 
 def account(app: App, tenant_id: str, customer_id: str, *, as_json: bool) -> int:
-    """Print one customer in full with its cases; 1 when there is no such customer."""
+    """Print one customer in full, with what is pertinent to rules; 1 when there is no such customer."""
     with app.reading() as connection:
-        found = app.merge_engine.account(connection, tenant_id, customer_id)
-        cases = app.tables.cases.touching(connection, tenant_id, [customer_id], tuple(CaseState))
-    if found is None:
+        shown = app.show_account(connection, tenant_id, customer_id)
+    if not shown.found:
         say(f"there is no customer {customer_id} in tenant {tenant_id}")
         return 1
     if as_json:
-        show_json(plain(found) | {"cases": [case_json(case) for case in cases]})
+        show_json(account_json(shown))
     else:
-        show_account(found, cases)
+        show_account(customer_id, shown)
     return 0
 
 

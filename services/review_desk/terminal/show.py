@@ -6,7 +6,7 @@ from typing import Any
 
 from customer_identity.merging import RuleFailure
 from event_runtime.output import plain, show_table
-from merge_engine import Account, CustomerSummary, Preview
+from merge_engine import CustomerSummary, Preview
 from review_desk.application.report_requests import RequestReported
 from review_desk.application.show_case import CaseShown
 from review_desk.cases import Case
@@ -60,8 +60,8 @@ def show_cases(cases: Iterable[Case], ages: Mapping[int, timedelta] | None = Non
     )
 
 
-def show_case(shown: CaseShown) -> None:
-    """A case in full."""
+def show_case(shown: CaseShown, systems: Sequence[str]) -> None:
+    """A case in full; `systems` must follow every merge."""
     case = shown.case
     facts = [
         ("state", case.state),
@@ -70,6 +70,7 @@ def show_case(shown: CaseShown) -> None:
         ("compared", case.pair),
         ("identities", shown.roots),
         ("suggested winner", " ".join(filter(None, (case.suggested_winner_id, case.suggested_why)))),
+        ("systems that must follow a merge", () if shown.preview is None else systems),
         ("detector objects", case.blocked_because),
         ("model, detected", (case.model_version, case.detected_at)),
         ("command", case.command_id),
@@ -118,6 +119,9 @@ def show_preview(preview: Preview) -> None:
             for field in preview.fields
         ],
     )
+    if preview.choices:
+        lines = [line for offered in preview.choices for line in offered.lines()]
+        show_table("Rows to choose among", ("table", "id", "customer", "row"), lines)
     show_failures("Rules that fail", preview.failures)
     show_failures("Rules that warn", preview.warnings)
 
@@ -154,24 +158,6 @@ def show_customers(title: str, customers: Iterable[CustomerSummary]) -> None:
     )
 
 
-def show_account(account: Account, cases: Sequence[Case]) -> None:
-    """One customer in full, and the cases it is part of."""
-    show_customers(f"Customer {account.summary.customer_id}", [account.summary])
-    show_table("Record", ("field", "value"), account.values.items())
-    show_table("What hangs on it", ("table", "rows"), account.rows.items())
-    if account.canonical.canonical_id != account.summary.customer_id:
-        show_table("Merged away", ("is now",), [(account.canonical.canonical_id,)])
-    show_table(
-        "Merged accounts",
-        ("customer", "into", "when", "by", "merge", "reason"),
-        [
-            (merged.customer_id, merged.direct_to, merged.merged_at, merged.actor, merged.merge_id, merged.reason)
-            for merged in account.merged_accounts
-        ],
-    )
-    show_cases(cases)
-
-
 REQUEST_COLUMNS = (
     "request",
     "status",
@@ -179,9 +165,11 @@ REQUEST_COLUMNS = (
     "losers",
     "eligible",
     "failing rules",
+    "waives",
     "waiting for",
     "next attempt",
     "requested by",
+    "recommended by",
     "reason",
     "merge",
     "created",
@@ -198,13 +186,30 @@ def request_row(reported: RequestReported) -> tuple[object, ...]:
         request.loser_ids,
         reported.eligible,
         reported.failing_rules,
+        request.waived_rules,
         request.waiting_for,
         request.next_attempt_at if request.is_open else None,
         request.requested_by,
+        request.recommended_by,
         request.reason,
         request.merge_id,
         request.created_at,
     )
+
+
+def show_requests(title: str, reported: Iterable[RequestReported]) -> None:
+    """Requests as lines of the report."""
+    show_table(title, REQUEST_COLUMNS, map(request_row, reported))
+
+
+def request_json(reported: RequestReported) -> dict[str, Any]:
+    """A request as `requests --json` gives it."""
+    return {
+        **{name: value for name, value in plain(reported.request).items() if name != "command"},
+        "eligible": reported.eligible,
+        "failing_rules": list(reported.failing_rules),
+        "failures": plain(reported.failures),
+    }
 
 
 def _age(age: timedelta | None) -> str | None:
