@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from merge_engine.column_types import INTEGERS, KEYS, NUMBERS, TEXT, TIMES
 from merge_engine.faults import PlanError
 from merge_engine.live_schema import LiveSchema, LiveTable
 from merge_engine.plan_file import KeyType
-from merge_engine.suspects import PEOPLE, TEXT_TYPES, singulars
+from merge_engine.suspects import PEOPLE, singulars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def guess_customer(schema: LiveSchema, table_name: str | None) -> CustomerGuess:
     """
     table = _customer_table(schema, table_name)
     key, tenant = _key_of(table)
-    own = [name for name, column in table.columns.items() if column.type in _INTEGERS and _VERSION.fullmatch(name)]
+    own = [name for name, column in table.columns.items() if column.type in INTEGERS and _VERSION.fullmatch(name)]
     link = next(
         (
             column
@@ -72,7 +73,7 @@ def guess_customer(schema: LiveSchema, table_name: str | None) -> CustomerGuess:
         tenant_type=None if tenant is None else _key_type(table, tenant),
         version=next(iter(own), None),
         updated_at=next(
-            (name for name, column in table.columns.items() if _is_time(column.type) and _UPDATED.fullmatch(name)), None
+            (name for name, column in table.columns.items() if column.type in TIMES and _UPDATED.fullmatch(name)), None
         ),
         link=link,
         inactive={
@@ -109,7 +110,7 @@ def guess_child(table: LiveTable, column: str, tenant: str | None) -> ChildGuess
             why="equal rows meet: whose stays?",
         )  # fmt: skip
     keys = {name for key in table.unique for name in key.columns} | {n for f in table.foreign for n in f.columns}
-    sums = tuple(n for n, c in table.columns.items() if c.type in _NUMBERS and n not in keys and _SUMMED.search(n))
+    sums = tuple(n for n, c in table.columns.items() if c.type in NUMBERS and n not in keys and _SUMMED.search(n))
     move = "sum_into_winner" if sums else "repoint_unique"
     return ChildGuess(
         table=table, column=column, tenant=tenant, row_id=row_id, move=move, sums=sums,
@@ -124,14 +125,14 @@ def guess_fields(customer: CustomerGuess) -> dict[str, "Strategy"]:
     alone = {name for key in table.unique for name in key.columns}
     # Columns that name another customer move with the children.
     taken |= {name for key in table.foreign if key.target == table.name for name in key.columns}
-    street = next((n for n, c in table.columns.items() if c.type in TEXT_TYPES and _STREET.fullmatch(n)), None)
+    street = next((n for n, c in table.columns.items() if c.type in TEXT and _STREET.fullmatch(n)), None)
     fields: dict[str, Strategy] = {}
     for name, column in table.columns.items():
         if name in taken or column.generated:
             continue
         if name in alone:
             fields[name] = "WINNER_STRICT"
-        elif street is not None and _PLACE.fullmatch(name) and column.type in TEXT_TYPES:
+        elif street is not None and _PLACE.fullmatch(name) and column.type in TEXT:
             fields[name] = {"strategy": "FOLLOW_ATTRIBUTE", "follow": street}
         else:
             fields[name] = _strategy(name, column.type)
@@ -142,7 +143,7 @@ def customer_columns(table: LiveTable) -> dict[str, str]:
     """Columns of the record that a list of customers shows or searches, by what they are."""
     found: dict[str, str] = {}
     for kind, pattern in _SHOWN.items():
-        match = next((n for n, c in table.columns.items() if c.type in TEXT_TYPES and pattern.fullmatch(n)), None)
+        match = next((n for n, c in table.columns.items() if c.type in TEXT and pattern.fullmatch(n)), None)
         if match is not None:
             found[kind] = match
     return found
@@ -151,12 +152,6 @@ def customer_columns(table: LiveTable) -> dict[str, str]:
 Strategy = str | dict[str, str | bool]
 """A strategy by its name, or with the column that it needs."""
 
-_INTEGERS = frozenset({"smallint", "integer", "bigint"})
-_NUMBERS = _INTEGERS | {"numeric", "real", "double precision"}
-_KEY_TYPES: Mapping[str, KeyType] = {
-    "text": "text", "character varying": "text", "character": "text", "uuid": "uuid",
-    "bigint": "bigint", "integer": "integer", "smallint": "integer",
-}  # fmt: skip
 _I = re.IGNORECASE
 _VERSION = re.compile(r"(row_?|lock_?|record_?)?(version|revision)", _I)
 _UPDATED = re.compile(r"(last_?)?(updated?|modified|changed?)(_?(at|on|date|time|dt))?", _I)
@@ -221,17 +216,14 @@ def _key_of(table: LiveTable) -> tuple[str, str | None]:
 
 def _key_type(table: LiveTable, column: str) -> KeyType:
     type_ = table.columns[column].type
-    if type_ not in _KEY_TYPES:
+    fitting = next((key for key, types in KEYS.items() if type_ in types), None)
+    if fitting is None:
         raise PlanError(f"{table.name}.{column}: a key of type {type_} cannot be merged by; use text, integers or uuid")
-    return _KEY_TYPES[type_]
+    return fitting
 
 
 def _same_tenant(table: LiveTable, customer: CustomerGuess) -> str | None:
     return customer.tenant if customer.tenant in table.columns else None
-
-
-def _is_time(type_: str) -> bool:
-    return type_.startswith("timestamp") or type_ == "date"
 
 
 def _strategy(name: str, type_: str) -> Strategy:
@@ -245,8 +237,8 @@ def _strategy(name: str, type_: str) -> Strategy:
         return "WINNER_STRICT"
     if type_ == "text[]":
         return "UNION"
-    if _is_time(type_):
+    if type_ in TIMES:
         return "MIN" if _FIRST.search(name) else "MAX" if _LAST.search(name) else "WINNER_THEN_FILL"
-    if type_ in _NUMBERS:
+    if type_ in NUMBERS:
         return "SUM" if _SUMMED.search(name) else "WINNER_THEN_FILL"
-    return "CONCAT" if _NOTE.search(name) and type_ in TEXT_TYPES else "WINNER_THEN_FILL"
+    return "CONCAT" if _NOTE.search(name) and type_ in TEXT else "WINNER_THEN_FILL"

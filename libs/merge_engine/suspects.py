@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from merge_engine.column_types import INTEGERS, TEXT
 from merge_engine.live_schema import LiveSchema, LiveTable
 
-TEXT_TYPES = ("text", "character varying", "character")
 PEOPLE = ("customer", "cust", "client", "contact", "person", "patron", "member", "account_holder", "buyer", "shopper")
 """Words that a table of customers, or a column that names one, is called by."""
 
@@ -64,8 +64,7 @@ def find_suspects(schema: LiveSchema, customers: LiveTable, key_column: str) -> 
                 yield Suspect(table=table.name, column=name, why=Suspicion.NAMED_LIKE_AN_ID)
 
 
-_INTEGER = ("smallint", "integer", "bigint")
-_NO_KIND = frozenset({*_INTEGER, "uuid", "boolean"})
+_NO_KIND = frozenset({*INTEGERS, "uuid", "boolean"})
 _ID_ENDINGS = ("id", "no", "nr", "num", "number", "key", "code", "uuid", "ref")
 # `event_type` beside `event_id` tells of the event itself; these words tell of something else's owner.
 _ANYBODY = re.compile(
@@ -75,9 +74,9 @@ _KIND_ENDINGS = ("type", "kind", "class")
 
 
 def _family(type_: str) -> str:
-    if type_ in TEXT_TYPES:
+    if type_ in TEXT:
         return "text"
-    return "integer" if type_ in _INTEGER else type_
+    return "integer" if type_ in INTEGERS else type_
 
 
 def _id_names(customers: LiveTable, key_column: str) -> re.Pattern[str]:

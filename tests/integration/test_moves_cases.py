@@ -9,9 +9,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from customer_identity.merging import ConsentDecision, Merged, Moved
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
-from rig import databases
 from rig.people_world import (
     CONSENTS,
     EMAILS,
@@ -24,7 +22,7 @@ from rig.people_world import (
     merged,
     order,
     people,
-    people_database,
+    people_engine,
     query,
     refused,
     undone,
@@ -34,11 +32,7 @@ from rig.people_world import (
 
 @pytest.fixture(scope="module")
 def database(postgres_server: str) -> Iterator[Engine]:
-    url = people_database()
-    engine = create_engine(url)
-    yield engine
-    engine.dispose()
-    databases.drop(url)
+    yield from people_engine()
 
 
 def _there_and_back(engine: MergeEngine, connection: Connection, merge_order: Any) -> Merged:

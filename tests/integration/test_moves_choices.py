@@ -6,8 +6,6 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import ConsentDecision, Moved, Refused
-from event_runtime.database import create_engine
-from rig import databases
 from rig.people_world import (
     CONSENTS,
     ORG,
@@ -19,7 +17,7 @@ from rig.people_world import (
     merged,
     order,
     people,
-    people_database,
+    people_engine,
     query,
     refused,
     undone,
@@ -35,11 +33,7 @@ NOW, EARLIER = "2026-02-01T00:00:00Z", "2026-01-01T00:00:00Z"
 
 @pytest.fixture(scope="module")
 def database(postgres_server: str) -> Iterator[Engine]:
-    url = people_database()
-    engine = create_engine(url)
-    yield engine
-    engine.dispose()
-    databases.drop(url)
+    yield from people_engine()
 
 
 def _ids(connection: Connection, table: str, owner: str = "person") -> dict[int, list[str]]:

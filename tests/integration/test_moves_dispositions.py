@@ -8,9 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from customer_identity.merging import ApprovalRef, Disposition, Merged, Noop, Redirect, Refused
-from event_runtime.database import create_engine
 from merge_engine import Canonical, FindingKind
-from rig import databases
 from rig.people_world import (
     CHILDREN,
     DELETE,
@@ -24,7 +22,7 @@ from rig.people_world import (
     merged,
     order,
     people,
-    people_database,
+    people_engine,
     query,
     refused,
     undone,
@@ -38,11 +36,7 @@ ORDERS = {"table": "people.orders", "customer": "buyer", "move": "repoint"}
 
 @pytest.fixture(scope="module")
 def database(postgres_server: str) -> Iterator[Engine]:
-    url = people_database()
-    engine = create_engine(url)
-    yield engine
-    engine.dispose()
-    databases.drop(url)
+    yield from people_engine()
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import Merged
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
-from rig import databases
 from rig.people_world import (
     CHILDREN,
     DELETE,
@@ -27,7 +25,7 @@ from rig.people_world import (
     fill,
     merged,
     order,
-    people_database,
+    people_engine,
     query,
     undone,
     unmerged,
@@ -41,11 +39,7 @@ PROMPT = settings(
 
 @pytest.fixture(scope="module")
 def database(postgres_server: str) -> Iterator[Engine]:
-    url = people_database()
-    engine = create_engine(url)
-    yield engine
-    engine.dispose()
-    databases.drop(url)
+    yield from people_engine()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import ActorRef, Noop, Unmerged, UnmergeMode, UnmergeOrder
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
-from rig import databases
 from rig.people_world import (
     CHILDREN,
     DELETE,
@@ -28,7 +26,7 @@ from rig.people_world import (
     engine_of,
     merged,
     order,
-    people_database,
+    people_engine,
     undone,
 )
 
@@ -49,11 +47,7 @@ UNHURRIED = (
 
 @pytest.fixture(scope="module")
 def database(postgres_server: str) -> Iterator[Engine]:
-    url = people_database()
-    engine = create_engine(url)
-    yield engine
-    engine.dispose()
-    databases.drop(url)
+    yield from people_engine()
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,15 @@ def people_database() -> str:
     return url
 
 
+def people_engine() -> Iterator[Engine]:
+    """An engine over a database of its own, which goes when a fixture that yields from this ends."""
+    url = people_database()
+    engine = create_engine(url)
+    yield engine
+    engine.dispose()
+    databases.drop(url)
+
+
 @contextmanager
 def undone(engine: Engine) -> Iterator[Connection]:
     """A transaction of which nothing stays: the next test finds the database empty."""

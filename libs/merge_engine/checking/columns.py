@@ -4,31 +4,22 @@ from collections.abc import Iterator
 
 from merge_engine.checking.faults import PlanFault
 from merge_engine.checking.named_columns import named_columns, owner_of
+from merge_engine.column_types import INTEGERS, KEYS, NUMBERS, TEXT, TIMES
 from merge_engine.live_schema import LiveSchema, LiveTable
 from merge_engine.plan_file import Plan, Repoint, RepointUnique, SumIntoWinner
 
-_TEXT = frozenset({"text", "character varying", "character"})
-_INTEGERS = frozenset({"smallint", "integer", "bigint"})
-_NUMBERS = _INTEGERS | {"numeric", "real", "double precision"}
-_TIMES = frozenset({"timestamp with time zone", "timestamp without time zone", "date"})
 _BOOLEAN = frozenset({"boolean"})
-_KEY_TYPES = {
-    "text": _TEXT,
-    "integer": frozenset({"smallint", "integer"}),
-    "bigint": _INTEGERS,
-    "uuid": frozenset({"uuid"}),
-}
 _STRATEGY_TYPES = {
-    "CONCAT": _TEXT,
+    "CONCAT": TEXT,
     "MOST_RESTRICTIVE": _BOOLEAN,
-    "SUM": _NUMBERS,
-    "UNION": frozenset({*_TEXT, "text[]", "character varying[]"}),
+    "SUM": NUMBERS,
+    "UNION": frozenset({*TEXT, "text[]", "character varying[]"}),
 }
 _COLLISION_TYPES = {
     "most_restrictive": _BOOLEAN,
-    "newest": frozenset({*_TIMES, *_NUMBERS}),
-    "oldest": frozenset({*_TIMES, *_NUMBERS}),
-    "latest_evidence": _TIMES,
+    "newest": frozenset({*TIMES, *NUMBERS}),
+    "oldest": frozenset({*TIMES, *NUMBERS}),
+    "latest_evidence": TIMES,
 }
 
 
@@ -57,7 +48,7 @@ def check_types(plan: Plan, schema: LiveSchema) -> Iterator[PlanFault]:
         if own.columns[name].generated:
             message = f"{own.name}.{name}: the database computes it; leave it out"
             yield PlanFault(location=("fields", name), message=message)
-        if field.time is not None and own.columns[field.time].type not in _TIMES:
+        if field.time is not None and own.columns[field.time].type not in TIMES:
             message = (
                 f"{own.name}.{field.time}: {field.strategy} needs a time, the column is {own.columns[field.time].type}"
             )
@@ -67,15 +58,15 @@ def check_types(plan: Plan, schema: LiveSchema) -> Iterator[PlanFault]:
 
 def _customer_types(plan: Plan, own: LiveTable) -> Iterator[PlanFault]:
     for part, key in (("key", plan.customer.key), ("tenant", plan.customer.tenant)):
-        if key is not None and own.columns[key.column].type not in _KEY_TYPES[key.type]:
+        if key is not None and own.columns[key.column].type not in KEYS[key.type]:
             message = f"{own.name}.{key.column}: the plan says {key.type}, the column is {own.columns[key.column].type}"
             yield PlanFault(location=("customer", part, "type"), message=message)
     version = plan.customer.version
-    if version is not None and own.columns[version].type not in _INTEGERS:
+    if version is not None and own.columns[version].type not in INTEGERS:
         message = f"{own.name}.{version}: a version must be a whole number; leave it out to go by a hash of the row"
         yield PlanFault(location=("customer", "version"), message=message)
     updated_at = plan.customer.updated_at
-    if updated_at is not None and own.columns[updated_at].type not in _TIMES:
+    if updated_at is not None and own.columns[updated_at].type not in TIMES:
         message = f"{own.name}.{updated_at}: must be a time, the column is {own.columns[updated_at].type}"
         yield PlanFault(location=("customer", "updated_at"), message=message)
 
@@ -85,12 +76,12 @@ def _child_types(plan: Plan, schema: LiveSchema) -> Iterator[PlanFault]:
     for place, child in enumerate(plan.children):
         live, at = schema.tables[child.table], ("children", place)
         owner = live.columns[owner_of(plan, child).customer].type
-        if owner not in _KEY_TYPES[child.customer_type or key]:
+        if owner not in KEYS[child.customer_type or key]:
             message = f"{child.table}: the customer column is {owner}; say so with customer_type, as it is not {key}"
             yield PlanFault(location=(*at, "customer"), message=message)
         if isinstance(child, SumIntoWinner):
             for column in child.sum:
-                if live.columns[column].type not in _NUMBERS:
+                if live.columns[column].type not in NUMBERS:
                     message = f"{child.table}.{column}: only numbers can be summed"
                     yield PlanFault(location=(*at, "sum"), message=message)
         if isinstance(child, RepointUnique):

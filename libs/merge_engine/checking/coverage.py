@@ -13,7 +13,6 @@ def check_coverage(plan: Plan, schema: LiveSchema) -> Iterator[PlanFault]:
     """Foreign keys to the customer table, suspects beside them, and reasons that stand for nothing."""
     covered = {(child.table, owner_of(plan, child).customer) for child in plan.children}
     covered |= {(plan.customer.table, column) for column in (plan.disposition.column,) if column is not None}
-    covered |= {(table, column) for table, column in _relationship_columns(plan)}
     for table, key in schema.referring_to(plan.customer.table):
         columns = [
             column
@@ -38,12 +37,6 @@ def check_coverage(plan: Plan, schema: LiveSchema) -> Iterator[PlanFault]:
         )
         yield PlanFault(location=("children",), message=message)
     yield from _ignored_in_vain(plan, schema)
-
-
-def _relationship_columns(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Columns whose rows the plan names for another purpose than moving them."""
-    if plan.customer.tenant is not None:
-        yield plan.customer.table, plan.customer.tenant.column
 
 
 def _ignored(plan: Plan, table: str, column: str) -> bool:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from merge_engine.checking.faults import Location
 from merge_engine.plan_file import Child, Plan
+from merge_engine.plan_file.rules import SystemFlag
 
 NamedColumn = tuple[Location, str, str]
 """(place, table, column)."""
@@ -132,14 +133,12 @@ def _of_form(plan: Plan, form: BaseModel, at: Location) -> Iterator[NamedColumn]
             yield (*at, key), table, column
     for column in getattr(form, "where", None) or {}:
         yield (*at, "where", column), table, column
-    if getattr(form, "table", None) is not None and getattr(form, "per", "customer") == "customer":
+    if getattr(form, "table", None) is not None and not isinstance(form, SystemFlag):
         yield from _owner_columns(plan, form, table, at)
 
 
 def _owner_columns(plan: Plan, form: BaseModel, table: str, at: Location) -> Iterator[NamedColumn]:
     """Whose the rows of a rule's table are: as the form says, or as the child of that table does, or as customers."""
-    if type(form).__name__ == "SystemFlag":
-        return
     child = next((child for child in plan.children if child.table == table), None)
     customer = getattr(form, "customer", None)
     if customer is None:
