@@ -2,7 +2,8 @@
 
 Two workers and a relay, one broker, one server, synchronous commit on. First the small merges run alone; then they run
 while the large one moves; the ratio is that of their p99, from the moment a command was due to its CustomerMerged
-readable. At last another such merge is moved while the worker that moves it is killed (SIGKILL) at ten random chunks.
+readable. It is taken apart again beside as many. At last another such merge is moved, and taken apart, while the worker
+that moves it is killed (SIGKILL) at ten random chunks each way.
 """
 
 import os
@@ -23,7 +24,7 @@ from confluent_kafka import Producer
 
 from bench import ROOT
 from bench.figures import Figure
-from bench.load_small_merges import command
+from bench.load_small_merges import Record, command, undo_command
 from bench.merge import PARTITIONS, POSTGRES, committed_reader, seed
 from event_runtime.embedded import EmbeddedPostgres
 from event_runtime.migrate import upgrade
@@ -36,6 +37,7 @@ WORKERS = 2
 SMALL_A_SECOND = 100
 KILLS = 10
 END_LIMIT_S = 300.0
+CHUNK_ROWS = 1_000
 # A worker that is killed must be missed soon; nothing else here depends on it.
 GROUP = {"KAFKA__GROUP_PROTOCOL": "classic", "KAFKA__SESSION_TIMEOUT_MS": "6000", "KAFKA__HEARTBEAT_INTERVAL_MS": "500"}
 
@@ -65,7 +67,11 @@ def measure(*, quick: bool) -> Figure:
         beside = parts.small_merges(size.beside_s)
         large = parts.large_merge("big-0")
         parts.wait_for_all()
+        beside_undo = parts.small_merges(size.beside_s)
+        undone = parts.undo("big-0")
+        parts.wait_for_all()
         killed = parts.large_merge("big-1", kills=KILLS)
+        undone_killed = parts.undo("big-1", kills=KILLS)
         parts.check(size.rows)
         run = {
             "rows_per_s": size.rows / large.seconds,
@@ -76,6 +82,10 @@ def measure(*, quick: bool) -> Figure:
             "flip_ms": large.flip_ms,
             "killed_rows_per_s": size.rows / killed.seconds,
             "kills": killed.kills,
+            "undone_rows_per_s": size.rows / undone.seconds,
+            "beside_undo_p50_ms": percentile(parts.delays_ms(beside_undo, undone), 50),
+            "beside_undo_p99_ms": percentile(parts.delays_ms(beside_undo, undone), 99),
+            "undone_killed_rows_per_s": size.rows / undone_killed.seconds,
         }
     return Figure(
         name="large",
@@ -104,22 +114,25 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LargeMerge:
-    """When a large merge was asked for, when CustomerMerged was readable, and when RowsMoved."""
+    """When a large merge, or its undo, was asked for, when its rows began to move, and when its end was readable.
+
+    A merge begins with CustomerMerged and ends with RowsMoved; an undo ends with CustomerUnmerged.
+    """
 
     asked_s: float
-    merged_s: float
-    moved_s: float
+    began_s: float
+    ended_s: float
     kills: int
 
     @property
     def seconds(self) -> float:
-        """From the first row to the last: from the flip on."""
-        return self.moved_s - self.merged_s
+        """From the first row to the last."""
+        return self.ended_s - self.began_s
 
     @property
     def flip_ms(self) -> float:
         """From the command to CustomerMerged."""
-        return (self.merged_s - self.asked_s) * 1_000
+        return (self.began_s - self.asked_s) * 1_000
 
 
 @contextmanager
@@ -137,7 +150,7 @@ def bench(size: Size) -> Iterator["Parts"]:
             admin.execute("CREATE DATABASE worker")
         upgrade(database, package="customer_merge_demo.store", schema="store")
         upgrade(database, package="merge_worker", schema="merge")
-        seed(database, (size.warm_up_s + size.alone_s + size.beside_s) * SMALL_A_SECOND)
+        seed(database, (size.warm_up_s + size.alone_s + 2 * size.beside_s) * SMALL_A_SECOND)
         seed_large(database, ["big-0", "big-1"], size.rows)
         topics.create(bootstrap, PARTITIONS)
         parts = Parts(database=database, bootstrap=bootstrap, directory=directory)
@@ -158,6 +171,7 @@ class Parts:
     programs: list[Program] = field(default_factory=list)
     merged_s: dict[str, float] = field(default_factory=dict)
     moved_s: dict[str, float] = field(default_factory=dict)
+    undone_s: dict[str, float] = field(default_factory=dict)
     asked: int = 0
     _pairs: int = 0
     _loaders: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -197,44 +211,64 @@ class Parts:
 
     def large_merge(self, name: str, kills: int = 0) -> LargeMerge:
         """Ask for a large merge and wait until its rows have moved; kill its mover at so many random chunks."""
-        asked_s = time.monotonic()
-        producer = Producer({"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random"})
-        key, value, headers = command(name, f"w-{name}", f"l-{name}")
-        producer.produce("merge-command", key=key, value=value, headers=headers)
-        assert producer.flush(30) == 0
+        asked_s = self._send(command(name, f"w-{name}", f"l-{name}"))
         self.asked += 1
         self._read_until(lambda: name in self.merged_s)
-        if kills:
-            self._kill_movers(name, kills)
+        self._kill_movers("large_merges", name, kills)
         self._read_until(lambda: name in self.moved_s)
-        return LargeMerge(asked_s=asked_s, merged_s=self.merged_s[name], moved_s=self.moved_s[name], kills=kills)
+        return LargeMerge(asked_s=asked_s, began_s=self.merged_s[name], ended_s=self.moved_s[name], kills=kills)
+
+    def undo(self, name: str, kills: int = 0) -> LargeMerge:
+        """Have a large merge taken apart and wait until it is; kill whoever does it at so many random chunks."""
+        (merge_id,) = (merge_id for merge_id, merged in self._names.items() if merged == name)
+        asked_s = self._send(undo_command(f"undo-{name}", merge_id))
+        self._kill_movers("large_unmerges", f"undo-{name}", kills)
+        self._read_until(lambda: merge_id in self.undone_s)
+        return LargeMerge(asked_s=asked_s, began_s=asked_s, ended_s=self.undone_s[merge_id], kills=kills)
 
     def delays_ms(self, load: Load, during: LargeMerge | None = None) -> list[float]:
         """From due to readable, of all commands of a load or of those that were due during a large merge."""
         pairs = range(load.first, load.first + load.count)
         if during is not None:
-            pairs = [pair for pair in pairs if during.asked_s <= load.due_s(pair) <= during.moved_s]  # type: ignore[assignment]
+            pairs = [pair for pair in pairs if during.asked_s <= load.due_s(pair) <= during.ended_s]  # type: ignore[assignment]
         return [(self.merged_s[f"c{pair}"] - load.due_s(pair)) * 1_000 for pair in pairs]
 
     def check(self, rows: int) -> None:
-        """Assert that nothing is left on a loser, and promises I1 to I5."""
+        """Assert that everybody has their own rows again, and promises I1 to I5."""
         with psycopg.connect(self.database) as connection:
             owners = connection.execute(
                 "SELECT customer_id, count(*) FROM store.orders WHERE customer_id ~ '-big-' GROUP BY 1 ORDER BY 1"
             ).fetchall()
-        assert owners == [("w-big-0", rows), ("w-big-1", rows)], owners
+        assert owners == [("l-big-0", rows), ("l-big-1", rows)], owners
         evidence = assert_promises(self.database, self.bootstrap, "")
         kinds = [one.type for one in evidence.stream_events]
-        assert (kinds.count("CustomerMerged"), kinds.count("RowsMoved")) == (self.asked, 2)
+        found = tuple(map(kinds.count, ("CustomerMerged", "RowsMoved", "CustomerUnmerged")))
+        assert found == (self.asked, 2, 2), found
 
-    def _kill_movers(self, name: str, kills: int) -> None:
-        """Kill whoever moves the merge each time it has come some random chunks further, and start another."""
-        chance = random.Random(name)  # noqa: S311 - the same chunks in every run, not a secret
+    def _send(self, record: Record) -> float:
+        """Publish a command; answers when it was due."""
+        now_s = time.monotonic()
+        producer = Producer({"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random"})
+        key, value, headers = record
+        producer.produce("merge-command", key=key, value=value, headers=headers)
+        assert producer.flush(30) == 0
+        return now_s
+
+    def _kill_movers(self, table: str, command_id: str, kills: int) -> None:
+        """Kill whoever moves the rows each time they have come some random chunks further, and start another."""
+        if not kills:
+            return
+        chance = random.Random(command_id)  # noqa: S311 - the same chunks in every run, not a secret
         with psycopg.connect(self.database, autocommit=True) as connection:
-            last_chunk = eventually(lambda: _progress(connection, name).get("last_chunk"), END_LIMIT_S)
-            for chunk in sorted(chance.sample(range(1, last_chunk), kills)):
-                eventually(lambda at=chunk: _progress(connection, name)["cursor"] >= at, END_LIMIT_S, every_s=0.002)  # type: ignore[misc]
-                pid = int(_progress(connection, name)["owner"].rpartition(":")[2])
+
+            def progress() -> Mapping[str, Any]:
+                return _progress(connection, table, command_id)
+
+            chunks = eventually(lambda: progress().get("rows_total"), END_LIMIT_S) // CHUNK_ROWS
+            for chunk in sorted(chance.sample(range(1, chunks), kills)):
+                rows = chunk * CHUNK_ROWS
+                eventually(lambda at=rows: progress()["rows_moved"] >= at, END_LIMIT_S, every_s=0.002)  # type: ignore[misc]
+                pid = int(progress()["owner"].rpartition(":")[2])
                 (victim,) = (program for program in self.programs if program.pid == pid)
                 victim.kill()
                 self.programs.remove(victim)
@@ -254,11 +288,14 @@ class Parts:
                 raise AssertionError("\n".join(ended or [program.tail() for program in self.programs]))
 
     def _take(self, event: Any, now_s: float) -> None:
-        if type(event).__name__ == "CustomerMerged":
-            self.merged_s[event.command_id] = now_s
-            self._names[event.merge_id] = event.command_id
-        else:
-            self.moved_s[self._names[event.merge_id]] = now_s
+        match type(event).__name__:
+            case "CustomerMerged":
+                self.merged_s[event.command_id] = now_s
+                self._names[event.merge_id] = event.command_id
+            case "RowsMoved":
+                self.moved_s[self._names[event.merge_id]] = now_s
+            case "CustomerUnmerged":
+                self.undone_s[event.merge_id] = now_s
 
 
 def seed_large(database: str, names: list[str], rows: int) -> None:
@@ -284,12 +321,13 @@ def percentile(values: list[float], percent: int) -> float:
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
 
 
-def _progress(connection: psycopg.Connection[Any], command_id: str) -> Mapping[str, Any]:
+def _progress(connection: psycopg.Connection[Any], table: str, command_id: str) -> Mapping[str, Any]:
+    """Nothing before somebody has begun."""
     row = connection.execute(
-        "SELECT cursor, last_chunk, owner FROM merge.large_merges WHERE command_id = %s AND state <> 'LISTING'",
+        f"SELECT rows_moved, rows_total, owner FROM merge.{table} WHERE command_id = %s AND rows_moved > 0",
         (command_id,),
     ).fetchone()
-    return {} if row is None else dict(zip(("cursor", "last_chunk", "owner"), row, strict=True))
+    return {} if row is None else dict(zip(("rows_moved", "rows_total", "owner"), row, strict=True))
 
 
 def _runs(loader: subprocess.Popen[str]) -> bool:

@@ -15,24 +15,44 @@ from event_runtime import cloudevents
 from event_runtime.codec import Codec, SchemaStore
 
 _CODEC = Codec(SchemaStore(wire.schemas_directory()), wire.CATALOGUE)
-_KIND = wire.CATALOGUE["MergeCustomers"]
+_ACTOR = wire.Actor(id="bench", roles=("merge",))
+
+Record = tuple[bytes, bytes, dict[str, str | bytes | None]]
+"""Key, value and headers."""
 
 
-def command(command_id: str, winner_id: str, loser_id: str) -> tuple[bytes, bytes, list[tuple[str, str]]]:
-    """Key, value and headers of the command that merges one customer into another."""
-    now = datetime.now(UTC)
+def command(command_id: str, winner_id: str, loser_id: str) -> Record:
+    """The command that merges one customer into another."""
     event = wire.MergeCustomers(
         tenant_id="bench",
         command_id=command_id,
         winner_id=winner_id,
         loser_ids=(loser_id,),
-        requested_by=wire.Actor(id="bench", roles=("merge",)),
+        requested_by=_ACTOR,
         approvals=(),
         reason="BENCH",
-        issued_at=now,
+        issued_at=datetime.now(UTC),
     )
-    headers = cloudevents.headers(event_id=command_id, source="/bench", type_=_KIND.name, subject=command_id, time=now)
-    return _KIND.key(event).encode(), _CODEC.encode(event), list(headers.items())
+    return _record(event)
+
+
+def undo_command(command_id: str, merge_id: str) -> Record:
+    """The command that takes a merge apart."""
+    event = wire.UnmergeCustomers(
+        tenant_id="bench",
+        command_id=command_id,
+        merge_id=merge_id,
+        requested_by=_ACTOR,
+        reason="BENCH",
+        issued_at=datetime.now(UTC),
+    )
+    return _record(event)
+
+
+def _record(event: wire.MergeCustomers | wire.UnmergeCustomers) -> Record:
+    kind, id_, now = wire.CATALOGUE[type(event).__name__], event.command_id, event.issued_at
+    headers = cloudevents.headers(event_id=id_, source="/bench", type_=kind.name, subject=id_, time=now)
+    return kind.key(event).encode(), _CODEC.encode(event), dict(headers)
 
 
 def main(bootstrap: str, first: int, count: int, rate: float, topic: str = "merge-command") -> int:

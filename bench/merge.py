@@ -60,13 +60,14 @@ END_LIMIT_S = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much is measured: customers on each side, and merges in the warm-up and in each run."""
+    """How much is measured: customers on each side, merges in the warm-up and in each run; and by how many workers."""
 
     customers: int
     warm_up: int
     merges: int
     runs: int
     broker_warm_up_s: float = 40.0
+    workers: int = WORKERS
 
 
 FULL = Size(customers=200_000, warm_up=5_000, merges=10_000, runs=3)
@@ -126,7 +127,7 @@ def bench(size: Size) -> Iterator["Parts"]:
         warm_up(bootstrap, seconds=size.broker_warm_up_s)
         parts = Parts(database=database, ceiling=ceiling, bootstrap=bootstrap, directory=directory)
         stack.callback(parts.end)
-        for number in range(WORKERS):
+        for number in range(size.workers):
             parts.start(f"worker-{number}", "run", "--no-relay")
         parts.start("relay", "relay")
         parts.watch({"postgres": server.guard_pid, "broker": kafka.pid})
@@ -278,7 +279,7 @@ def seed(database: str, pairs: int) -> None:
             ("tickets", "subject, status, opened_at", "'Where is my order?', 'OPEN', now()", 2),
         ):
             connection.execute(
-                f"INSERT INTO store.{table} (tenant_id, customer_id, {columns})"  # type: ignore[arg-type]
+                f"INSERT INTO store.{table} (tenant_id, customer_id, {columns})"
                 f" SELECT 'bench', side || k, {values}"
                 f" FROM generate_series(0, {pairs} - 1) AS k, unnest(ARRAY['w', 'l']) AS side,"
                 f" generate_series(1, {count}) AS n"
@@ -288,7 +289,7 @@ def seed(database: str, pairs: int) -> None:
 
 def one(connection: psycopg.Connection[Any], query: str, *values: object) -> Any:
     """The single value that a query answers."""
-    row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(query, values).fetchone()
     if row is None:
         raise AssertionError("the worker left no such event in its outbox; is it pruned before it is looked at?")
     return row[0]

@@ -1,7 +1,8 @@
 """`merge-latency`: from the moment a command is due to its CustomerMerged readable, at 200 commands a second.
 
-The parts of `merge`, lightly loaded. Beside it, in the same run, the same load through a bare consume and produce loop
-(copy_records): what the bus alone takes.
+The parts of `merge`, lightly loaded, with one worker: that is enough for the load, and a second one would share the two
+cores and the head of the tenant's stream with it. Beside it, in the same run, the same load through a bare consume and
+produce loop (copy_records): what the bus alone takes.
 """
 
 import subprocess
@@ -46,7 +47,12 @@ def measure(*, quick: bool) -> Figure:
     size = QUICK if quick else FULL
     commands = COMMANDS_A_SECOND * (size.warm_up_s + size.seconds * size.runs)
     parts_size = Size(
-        customers=2 * (commands + FIRST), warm_up=FIRST, merges=0, runs=0, broker_warm_up_s=10.0 if quick else 40.0
+        customers=2 * (commands + FIRST),
+        warm_up=FIRST,
+        merges=0,
+        runs=0,
+        broker_warm_up_s=10.0 if quick else 40.0,
+        workers=1,
     )
     with bench(parts_size) as parts:
         parts.workers_do(FIRST)  # then the group has settled

@@ -65,6 +65,8 @@ def event_ids(parts: Parts) -> dict[str, set[str]]:
     """The event ids of the outcomes of each command."""
     ids: dict[str, set[str]] = {}
     for message in read_topic(parts.bootstrap, "merge-outcome"):
-        headers = {name: value.decode() for name, value in message.headers() or () if isinstance(value, bytes)}
+        headers = {
+            name: value.decode() for name, value in dict(message.headers() or ()).items() if isinstance(value, bytes)
+        }
         ids.setdefault(headers["ce_subject"], set()).add(headers["ce_id"])
     return ids

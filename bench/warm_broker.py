@@ -13,7 +13,7 @@ from rig import topics
 TOPIC, PARTITIONS = "bench-warm-up", 16
 RECORDS_A_TRANSACTION = 600
 # About as many and as large as those of the events.
-HEADERS = [(f"ce_attribute_{number}", "x" * 30) for number in range(9)]
+HEADERS: list[tuple[str, str | bytes | None]] = [(f"ce_attribute_{number}", "x" * 30) for number in range(9)]
 BODY = b"x" * 300
 
 

@@ -5,6 +5,7 @@ from customer_events.base import (
     Event,
     StreamEvent,
     WireModel,
+    unchecked,
 )
 from customer_events.candidates import (
     CandidatePair,
@@ -180,4 +181,5 @@ __all__ = [
     "event_type",
     "quarantined_record",
     "schemas_directory",
+    "unchecked",
 ]

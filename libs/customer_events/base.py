@@ -4,10 +4,19 @@ Bounds are part of the contract. They keep one record from filling a worker's me
 databases behind the consumers cannot hold (a NUL in a text).
 """
 
+from dataclasses import field, make_dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 MAX_ID_CHARACTERS = 200
 MAX_TEXT_CHARACTERS = 2_000
@@ -17,8 +26,20 @@ MAX_LONG = 2**63 - 1
 HASH_BYTES = 32
 
 
-def _in_utc(value: datetime) -> datetime:
-    return value if value.tzinfo is UTC else value.astimezone(UTC)
+_V = TypeVar("_V")
+
+
+def _in_utc(value: Any, check: ValidatorFunctionWrapHandler) -> datetime:
+    # Nearly every time comes from a decoder, or the clock, as it has to be; the check would copy it.
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value
+    checked: datetime = check(value)
+    return checked.astimezone(UTC)
+
+
+def in_order_of_keys(value: dict[str, _V]) -> dict[str, _V]:
+    """The one form of a map: two events say the same when their fields are written the same."""
+    return value if len(value) < 2 else dict(sorted(value.items()))
 
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARACTERS, pattern=r"^[^\p{Cc}]+$")]
@@ -39,7 +60,7 @@ Count = Annotated[int, Field(ge=0, le=MAX_LONG)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Weight = Annotated[float, Field(allow_inf_nan=False)]
 
-Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Timestamp = Annotated[AwareDatetime, WrapValidator(_in_utc)]
 """An aware time, converted to UTC; microseconds on the wire."""
 
 Hash = Annotated[bytes, Field(min_length=HASH_BYTES, max_length=HASH_BYTES)]
@@ -73,6 +94,23 @@ class WireModel(BaseModel):
         return f"{type(self).__name__}(…)"
 
     __str__ = __repr__
+
+
+_M = TypeVar("_M", bound=WireModel)
+
+
+def unchecked(model: type[_M]) -> type[_M]:
+    """Make records that have the model's name and attributes, and nothing else: no checks, a fifth of the time.
+
+    For a program's own events, made of what was checked when it was read and of what the program itself made, on their
+    way to an encoder. What comes out of somebody's tables is given to the model itself. To a type checker it is the
+    model.
+    """
+    attributes: list[Any] = [
+        (name, Any) if about.is_required() else (name, Any, field(default=about.get_default()))
+        for name, about in model.model_fields.items()
+    ]
+    return cast("type[_M]", make_dataclass(model.__name__, attributes, slots=True, kw_only=True, repr=False, eq=False))
 
 
 class Event(WireModel):

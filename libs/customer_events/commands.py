@@ -3,9 +3,22 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from customer_events.base import MAX_ITEMS, Count, Event, Id, Ids, Items, SomeIds, Text, Timestamp, Value, WireModel
+from customer_events.base import (
+    MAX_ITEMS,
+    Count,
+    Event,
+    Id,
+    Ids,
+    Items,
+    SomeIds,
+    Text,
+    Timestamp,
+    Value,
+    WireModel,
+    in_order_of_keys,
+)
 
 
 class OnIneligible(StrEnum):
@@ -59,7 +72,7 @@ class RowChoice(WireModel):
     keep_ids: Ids = ()
 
 
-Versions = Annotated[dict[Id, Count], Field(max_length=MAX_ITEMS)]
+Versions = Annotated[dict[Id, Count], Field(max_length=MAX_ITEMS), AfterValidator(in_order_of_keys)]
 FieldChoices = Annotated[tuple[FieldChoice, ...], Items]
 RowChoices = Annotated[tuple[RowChoice, ...], Items]
 Approvals = Annotated[tuple[Approval, ...], Items]

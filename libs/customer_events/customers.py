@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from customer_events.base import Count, Event, Id, Ids, Timestamp, Value, WireModel
+from customer_events.base import Count, Event, Id, Ids, Timestamp, Value, WireModel, in_order_of_keys
 
 MAX_EXTRA_FIELDS = 200
 
-Extra = Annotated[dict[Id, Value], Field(max_length=MAX_EXTRA_FIELDS)]
+Extra = Annotated[dict[Id, Value], Field(max_length=MAX_EXTRA_FIELDS), AfterValidator(in_order_of_keys)]
 
 
 class Attributes(WireModel):

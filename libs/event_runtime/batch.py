@@ -8,15 +8,15 @@ the data in it is halved until the guilty record stands alone, each half in a tr
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import groupby
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from event_runtime.breaker import Breaker, BreakerOpen
 from event_runtime.bus import BusConsumer
-from event_runtime.database import describe, sqlstate
+from event_runtime.database import describe, execute, sqlstate
 from event_runtime.drafts import Draft
 from event_runtime.failpoints import failpoint
 from event_runtime.faults import Fault
@@ -29,6 +29,7 @@ from event_runtime.positions import Positions
 from event_runtime.quarantine import DATA_REFUSED, HANDLER_FAULT, Quarantine, label_of
 from event_runtime.records import Partition
 from event_runtime.retry import FaultClass, RetryPolicy, classify
+from frozen_values import dataclass
 
 _log = get_logger(__name__)
 _T = TypeVar("_T")
@@ -37,10 +38,10 @@ _T = TypeVar("_T")
 _SEARCHING_LOCK_MS = 250
 _SEARCHING_STATEMENT_MS = 3_000
 
-_SET_LIMITS = text(
-    "SELECT set_config('lock_timeout', CAST(:lock AS text), true),"
-    " set_config('statement_timeout', CAST(:statement AS text), true),"
-    " set_config('idle_in_transaction_session_timeout', CAST(:idle AS text), true)"
+_SET_LIMITS = (
+    "SELECT set_config('lock_timeout', %(lock)s::text, true),"
+    " set_config('statement_timeout', %(statement)s::text, true),"
+    " set_config('idle_in_transaction_session_timeout', %(idle)s::text, true)"
 )
 
 
@@ -58,7 +59,8 @@ class TransactionLimits:
 
     def apply(self, connection: Connection) -> None:
         """Set them for the open transaction."""
-        connection.execute(_SET_LIMITS, {"lock": self.lock_ms, "statement": self.statement_ms, "idle": self.idle_ms})
+        limits = {"lock": self.lock_ms, "statement": self.statement_ms, "idle": self.idle_ms}
+        execute(connection, _SET_LIMITS, limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
 
 from event_runtime.codec import Undecodable
+from frozen_values import dataclass
 
 CONTENT_TYPE: Final = "application/avro"
 SPECVERSION: Final = "1.0"
@@ -15,7 +15,7 @@ MAX_HEADER_BYTES: Final = 4_096
 
 _REQUIRED = ("id", "source", "type")
 _OPTIONAL = ("subject", "dataschema", "partitionkey", "traceparent", "stream", "sequence")
-_KNOWN = frozenset(("specversion", "time", *_REQUIRED, *_OPTIONAL))
+_ATTRIBUTES = {f"ce_{name}": name for name in ("specversion", "time", *_REQUIRED, *_OPTIONAL)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +93,13 @@ def from_headers(received: Mapping[str, bytes]) -> CloudEvent | None:
     found: dict[str, str] = {}
     any_attribute = False
     for header, value in received.items():
-        name = header.lower()
-        if name.startswith("ce_"):
+        name = _ATTRIBUTES.get(header)  # as every known producer writes it
+        if name is None and header.lower().startswith("ce_"):
             any_attribute = True
-            name = name[3:]
-            if name in _KNOWN:
-                found[name] = _text(name, value)
+            name = _ATTRIBUTES.get(header.lower())
+        if name is not None:
+            found[name] = _text(name, value)
+    any_attribute = any_attribute or bool(found)
     if not any_attribute:
         return None
     if found.pop("specversion", None) != SPECVERSION:

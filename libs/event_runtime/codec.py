@@ -6,7 +6,6 @@ value.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Final, Protocol
@@ -99,7 +98,6 @@ class Codec:
         self._max_bytes = max_bytes
         self._current = {name: schemas.current(name, event_type.major) for name, event_type in event_types.items()}
         self._models = {name: event_type.model for name, event_type in event_types.items()}
-        self._names = {model: name for name, model in self._models.items()}
         self._writers: dict[str, Write] = {}
         self._gaps: dict[str, PlaceGap] = {}
         self._from_registry: dict[int, Schema] = {}
@@ -116,29 +114,26 @@ class Codec:
             EventTooLarge: the value would exceed the codec's limit.
             RegistryUnavailable: the schema registry does not answer.
         """
-        name = self._names[type(event)]
+        name = type(event).__name__
         write = self._writers.get(name)
         if write is None:
             write = self._writers.setdefault(name, compiled(self._current[name]))
-        value = bytearray(self._frame(self._current[name]))
-        write(value, event)
+        value = self._frame(self._current[name]) + write(event)
         self._bound(name, len(value))
-        return bytes(value)
+        return value
 
     def encode_unplaced(self, event: BaseModel) -> Unplaced:
         """The record value of an event that names another one's place, its `stream` and `sequence`, with a gap there.
 
         Raises as `encode`.
         """
-        name = self._names[type(event)]
+        name = type(event).__name__
         gap = self._gaps.get(name)
         if gap is None:
             gap = self._gaps.setdefault(name, compiled_around_place(self._current[name]))
-        before, after = bytearray(self._frame(self._current[name])), bytearray()
-        gap.before(before, event)
-        gap.after(after, event)
+        before, after = self._frame(self._current[name]) + gap.before(event), gap.after(event)
         self._bound(name, len(before) + len(after) + MAX_PLACE_BYTES)
-        return Unplaced(bytes(before), bytes(after), gap.optional)
+        return Unplaced(before, after, gap.optional)
 
     def decode(self, value: bytes) -> BaseModel:
         """The event in a record value, read as the current version whichever version wrote it.
@@ -205,15 +200,13 @@ class Codec:
 
 
 def content_digest(event: BaseModel) -> bytes:
-    """SHA-256 by which two events say the same: over canonical JSON of the fields that are not at their default.
+    """SHA-256 by which two events say the same: over JSON of the fields that are not at their default, in their order.
 
-    A field that a newer version adds, left at its default, changes nothing.
+    The model keeps its maps in one order. A field that a newer version adds, left at its default, changes nothing.
     """
-    content = {type(event).__name__: event.model_dump(mode="json", exclude_defaults=True)}
-    return hashlib.sha256(_canonical_json(content).encode()).digest()
-
-
-_canonical_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+    name = type(event).__name__
+    content = event.model_dump_json(exclude_defaults=True)
+    return hashlib.sha256(f"{name}{content}".encode()).digest()
 
 
 def payload_of(value: bytes) -> bytes:

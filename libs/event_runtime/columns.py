@@ -19,6 +19,16 @@ from psycopg.postgres import types
 _EMPTY = Struct("!iiI").pack
 _HEAD = Struct("!iiIii").pack
 _LENGTH = Struct("!i").pack
+
+
+class _Lengths(dict[int, bytes]):
+    """Lengths encoded, short ones beforehand."""
+
+    def __missing__(self, length: int) -> bytes:
+        return _LENGTH(length)
+
+
+_LENGTHS = _Lengths({length: _LENGTH(length) for length in range(1_024)})
 _LONG = Struct("!q").pack
 _LONG_BYTES = 8
 _NULL = _LENGTH(-1)
@@ -50,7 +60,9 @@ class Longs(Column):
 
 def texts(values: Sequence[str | None]) -> Texts:
     """Encode texts."""
-    return Texts(_array(_TEXT, [value if value is None else value.encode() for value in values]))
+    if None in values:
+        return Texts(_array(_TEXT, [value if value is None else value.encode() for value in values]))
+    return Texts(_array(_TEXT, list(map(str.encode, values))))  # type: ignore[arg-type]  # there is no None
 
 
 def byteas(values: Sequence[bytes | None]) -> Byteas:
@@ -70,14 +82,15 @@ def longs(values: Sequence[int | None]) -> Longs:
 def _array(oid: int, values: Sequence[bytes | None]) -> bytes:
     if not values:
         return _EMPTY(0, 0, oid)
-    encoded = bytearray(_HEAD(1, _MAY_HAVE_NULLS, oid, len(values), 1))
-    for value in values:
-        if value is None:
-            encoded += _NULL
-        else:
-            encoded += _LENGTH(len(value))
-            encoded += value
-    return bytes(encoded)
+    # each value behind its length; a null is a length and nothing
+    parts: list[bytes] = [b""] * (2 * len(values))
+    if None in values:
+        parts[::2] = [_NULL if value is None else _LENGTHS[len(value)] for value in values]
+        parts[1::2] = [value or b"" for value in values]
+    else:
+        parts[::2] = [_LENGTHS[length] for length in map(len, values)]  # type: ignore[arg-type]  # there is no None
+        parts[1::2] = values  # type: ignore[assignment]
+    return _HEAD(1, _MAY_HAVE_NULLS, oid, len(values), 1) + b"".join(parts)
 
 
 class _ColumnDumper(Dumper):

@@ -1,6 +1,6 @@
 """Engines for PostgreSQL, and what its errors may say aloud."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,6 +54,23 @@ def reading(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
+def execute(
+    connection: Connection, statement: str, parameters: Mapping[str, Any] | None = None
+) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Run a statement in the connection's transaction by the driver's own cursor; `parameters` as `%(name)s`.
+
+    For what runs in every batch: around a statement SQLAlchemy does as much work as the driver. Raises psycopg.Error.
+    """
+    driver = driver_of(connection)
+    try:
+        return driver.execute(statement, parameters)
+    except psycopg.Error as fault:
+        if driver.closed:
+            # The server ended the connection. Else a rollback on it would fail, and hide why it was ended.
+            connection.invalidate(fault)
+        raise
+
+
 def driver_of(connection: Connection) -> psycopg.Connection[Any]:
     """The driver's own connection, for what SQLAlchemy has no words for."""
     driver: object = connection.connection.dbapi_connection
@@ -88,4 +105,4 @@ def _send_lists_in_binary(connection: object, _record: object) -> None:
     assert ListBinaryDumper.format is pq.Format.BINARY  # noqa: S101 - the reason for this function
 
 
-__all__ = ["create_engine", "describe", "driver_of", "parse_url", "reading", "sqlstate"]
+__all__ = ["create_engine", "describe", "driver_of", "execute", "parse_url", "reading", "sqlstate"]

@@ -5,16 +5,17 @@ message again gets the same outcome again, with the same event id.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection
 
 from event_runtime.columns import byteas, texts
+from event_runtime.database import execute
 from event_runtime.drafts import Draft
 from event_runtime.identifiers import quoted
 from event_runtime.records import MessageKey
+from frozen_values import dataclass
 
 
 class ClaimState(Enum):
@@ -74,8 +75,8 @@ class Inbox:
 
     def __init__(self, schema: str) -> None:
         name = quoted(schema)
-        self._insert = text(_INSERT.format(schema=name))
-        self._known = text(_KNOWN.format(schema=name))
+        self._insert = _INSERT.format(schema=name)
+        self._known = _KNOWN.format(schema=name)
 
     def claim(self, connection: Connection, messages: Iterable[tuple[str, str, bytes]]) -> list[Claim]:
         """Claim messages, given as (tenant_id, message_id, digest of the content); answers in the same order.
@@ -98,7 +99,8 @@ class Inbox:
     def _claim_new(self, connection: Connection, messages: dict[MessageKey, bytes]) -> set[MessageKey]:
         if not messages:
             return set()
-        rows = connection.execute(
+        rows = execute(
+            connection,
             self._insert,
             {
                 "tenants": texts([key.tenant_id for key in messages]),
@@ -106,24 +108,26 @@ class Inbox:
                 "digests": byteas(list(messages.values())),
             },
         )
-        return {MessageKey(row.tenant_id, row.message_id) for row in rows}
+        return set(map(MessageKey._make, rows))
 
-    def _look_up(self, connection: Connection, keys: Sequence[MessageKey]) -> dict[MessageKey, Row[Any]]:
+    def _look_up(self, connection: Connection, keys: Sequence[MessageKey]) -> dict[MessageKey, "_Known"]:
         if not keys:
             return {}
         # a statement of its own: its snapshot is after the wait for those who claimed the same
-        rows = connection.execute(
+        rows = execute(
+            connection,
             self._known,
             {"tenants": texts([key.tenant_id for key in keys]), "messages": texts([key.message_id for key in keys])},
         )
-        return {MessageKey(row.tenant_id, row.message_id): row for row in rows}
+        known = map(_Known._make, rows)
+        return {MessageKey(row.tenant_id, row.message_id): row for row in known}
 
 
 def _claim(
     key: MessageKey,
     digest: bytes,
     new: set[MessageKey],
-    known: dict[MessageKey, Row[Any]],
+    known: "dict[MessageKey, _Known]",
     first_digest: bytes,
 ) -> Claim:
     if key in new:
@@ -134,7 +138,7 @@ def _claim(
     return Claim(key=key, state=ClaimState.DUPLICATE, outcome=None if row is None else _outcome(row))
 
 
-def _outcome(row: Row[Any]) -> StoredOutcome | None:
+def _outcome(row: "_Known") -> StoredOutcome | None:
     if row.outcome_id is None:
         return None
     return StoredOutcome(
@@ -148,11 +152,25 @@ def _outcome(row: Row[Any]) -> StoredOutcome | None:
     )
 
 
+class _Known(NamedTuple):
+    """A message of the inbox, with its outcome when it has one."""
+
+    tenant_id: str
+    message_id: str
+    digest: bytes
+    outcome_id: str | None
+    outcome_type: str
+    outcome_topic: str
+    outcome_key: bytes | None
+    outcome_headers: str
+    outcome_body: bytes | None
+
+
 # Sorted, so that two transactions that claim the same messages wait for each other in one order.
 _INSERT = """
 INSERT INTO {schema}.inbox (tenant_id, message_id, digest)
 SELECT tenant_id, message_id, digest
-FROM unnest(CAST(:tenants AS text[]), CAST(:messages AS text[]), CAST(:digests AS bytea[]))
+FROM unnest(%(tenants)s::text[], %(messages)s::text[], %(digests)s::bytea[])
   AS asked (tenant_id, message_id, digest)
 ORDER BY tenant_id, message_id
 ON CONFLICT (tenant_id, message_id) DO NOTHING
@@ -163,6 +181,6 @@ _KNOWN = """
 SELECT message.tenant_id, message.message_id, message.digest, message.outcome_id, message.outcome_type,
        message.outcome_topic, message.outcome_key, message.outcome_headers, message.outcome_body
 FROM {schema}.inbox AS message
-JOIN unnest(CAST(:tenants AS text[]), CAST(:messages AS text[])) AS asked (tenant_id, message_id)
+JOIN unnest(%(tenants)s::text[], %(messages)s::text[]) AS asked (tenant_id, message_id)
   USING (tenant_id, message_id)
 """

@@ -1,7 +1,6 @@
 """Records on their way through the pipeline: understood, or known not to be."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import BaseModel
@@ -10,6 +9,7 @@ from event_runtime.cloudevents import from_headers
 from event_runtime.codec import Undecodable, content_digest
 from event_runtime.handler import Handler
 from event_runtime.records import Partition, Received, Record
+from frozen_values import dataclass
 
 
 class Decoder(Protocol):

@@ -6,13 +6,14 @@ sequenced events only. So nobody can read a later row before an earlier one is c
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
 from event_runtime.columns import byteas, longs, texts
+from event_runtime.database import execute
 from event_runtime.drafts import (
     Draft,
     Place,
@@ -44,12 +45,12 @@ class Outbox:
     def __init__(self, schema: str) -> None:
         self._channel = channel(schema)
         name = quoted(schema)
-        self._lock_heads = text(
+        self._lock_heads = (
             f"SELECT stream, position, sequence, hash, digest FROM {name}.outbox_heads"
-            " WHERE stream = ANY(CAST(:streams AS integer[])) ORDER BY stream FOR UPDATE"
+            " WHERE stream = ANY(%(streams)s::bigint[]) ORDER BY stream FOR UPDATE"
         )
         self._count_heads = text(f"SELECT count(*), min(stream), max(stream) FROM {name}.outbox_heads")
-        self._append = text(_APPEND.format(schema=name))
+        self._append = _APPEND.format(schema=name)
         self._streams: int | None = None
 
     def append(self, connection: Connection, drafts: Sequence[Draft]) -> None:
@@ -69,9 +70,8 @@ class Outbox:
         of_tenant = {tenant_id: stream_of(tenant_id, streams) for tenant_id in {draft.tenant_id for draft in drafts}}
         heads = self._locked(connection, sorted(set(of_tenant.values())))
         rows = _sealed(drafts, {tenant_id: heads[stream] for tenant_id, stream in of_tenant.items()})
-        remembered: int = connection.execute(
-            self._append, {**_rows(rows), **_moved(list(heads.values())), "channel": self._channel}
-        ).scalar_one()
+        parameters = {**_rows(rows), **_moved(list(heads.values())), "channel": self._channel}
+        ((remembered,),) = execute(connection, self._append, parameters)
         if remembered != sum(draft.answers is not None for draft in drafts):
             raise OutboxFault("a message was answered that is not claimed, or that has its terminal outcome already")
 
@@ -87,8 +87,7 @@ class Outbox:
         return int(self._streams)
 
     def _locked(self, connection: Connection, streams: list[int]) -> dict[int, "_Head"]:
-        rows = connection.execute(self._lock_heads, {"streams": streams})
-        heads = {row.stream: _Head(row.stream, row.position, row.sequence, row.hash, row.digest) for row in rows}
+        heads = {row[0]: _Head(*row) for row in execute(connection, self._lock_heads, {"streams": longs(streams)})}
         if len(heads) != len(streams):
             raise OutboxFault(f"no heads for the streams {sorted(set(streams) - set(heads))}")
         return heads
@@ -168,21 +167,25 @@ def _with_place(headers: str, place: Place) -> str:
 
 
 def _rows(rows: Sequence[_Row]) -> dict[str, object]:
-    return {
-        "streams": longs([row.stream for row in rows]),
-        "positions": longs([row.position for row in rows]),
-        "sequences": longs([row.sequence for row in rows]),
-        "ids": texts([row.event_id for row in rows]),
-        "types": texts([row.event_type for row in rows]),
-        "topics": texts([row.topic for row in rows]),
-        "partitions": longs([row.partition for row in rows]),
-        "keys": byteas([row.key for row in rows]),
-        "headers": texts([row.headers for row in rows]),
-        "bodies": byteas([row.body for row in rows]),
-        "digests": byteas([row.digest for row in rows]),
-        "answered_tenants": texts([row.answered_tenant_id for row in rows]),
-        "answered_messages": texts([row.answered_message_id for row in rows]),
-    }
+    return {name: encode(values) for (name, encode), values in zip(_COLUMNS, zip(*rows, strict=True), strict=True)}
+
+
+# The parameters of the statement, one for each attribute of a row, in their order.
+_COLUMNS: tuple[tuple[str, Callable[[Sequence[Any]], object]], ...] = (
+    ("streams", longs),
+    ("positions", longs),
+    ("sequences", longs),
+    ("ids", texts),
+    ("types", texts),
+    ("topics", texts),
+    ("partitions", longs),
+    ("keys", byteas),
+    ("headers", texts),
+    ("bodies", byteas),
+    ("digests", byteas),
+    ("answered_tenants", texts),
+    ("answered_messages", texts),
+)
 
 
 def _moved(heads: Sequence[_Head]) -> dict[str, object]:
@@ -202,16 +205,16 @@ WITH moved AS (
   UPDATE {schema}.outbox_heads AS head
   SET position = new.position, sequence = new.sequence, hash = new.hash, digest = new.digest
   FROM unnest(
-    CAST(:head_streams AS bigint[]), CAST(:head_positions AS bigint[]), CAST(:head_sequences AS bigint[]),
-    CAST(:head_hashes AS bytea[]), CAST(:head_digests AS bytea[])
+    %(head_streams)s::bigint[], %(head_positions)s::bigint[], %(head_sequences)s::bigint[],
+    %(head_hashes)s::bytea[], %(head_digests)s::bytea[]
   ) AS new (stream, position, sequence, hash, digest)
   WHERE head.stream = new.stream
 ), new AS (
   SELECT * FROM unnest(
-    CAST(:streams AS bigint[]), CAST(:positions AS bigint[]), CAST(:sequences AS bigint[]), CAST(:ids AS text[]),
-    CAST(:types AS text[]), CAST(:topics AS text[]), CAST(:partitions AS bigint[]), CAST(:keys AS bytea[]),
-    CAST(:headers AS text[]), CAST(:bodies AS bytea[]), CAST(:digests AS bytea[]),
-    CAST(:answered_tenants AS text[]), CAST(:answered_messages AS text[])
+    %(streams)s::bigint[], %(positions)s::bigint[], %(sequences)s::bigint[], %(ids)s::text[],
+    %(types)s::text[], %(topics)s::text[], %(partitions)s::bigint[], %(keys)s::bytea[],
+    %(headers)s::text[], %(bodies)s::bytea[], %(digests)s::bytea[],
+    %(answered_tenants)s::text[], %(answered_messages)s::text[]
   ) AS new (stream, position, sequence, id, type, topic, partition, key, headers, body, digest, tenant_id, message_id)
 ), appended AS (
   INSERT INTO {schema}.outbox
@@ -225,5 +228,5 @@ WITH moved AS (
   WHERE message.tenant_id = new.tenant_id AND message.message_id = new.message_id AND message.outcome_id IS NULL
   RETURNING 1
 )
-SELECT (SELECT count(*) FROM remembered) FROM pg_notify(:channel, '')
+SELECT (SELECT count(*) FROM remembered) FROM pg_notify(%(channel)s, '')
 """

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from event_runtime.columns import longs, texts
+from event_runtime.database import execute
 from event_runtime.identifiers import quoted
 from event_runtime.records import Partition
 
@@ -34,8 +36,8 @@ class Positions:
         name = quoted(schema)
         self._group = group
         self._ensure = text(_ENSURE.format(schema=name))
-        self._lock = text(_LOCK.format(schema=name))
-        self._advance = text(_ADVANCE.format(schema=name))
+        self._lock = _LOCK.format(schema=name)
+        self._advance = _ADVANCE.format(schema=name)
         self._count_start = text(_COUNT_START.format(schema=name))
         self._read_starts = text(_READ_STARTS.format(schema=name))
         self._try = text(_TRY.format(schema=name))
@@ -59,13 +61,13 @@ class Positions:
 
         Held until the transaction ends, so two consumers that believe to own one partition act one after the other.
         """
-        rows = connection.execute(self._lock, self._parameters(cluster, partitions))
-        return {Partition(row.topic, row.partition): row.next_offset for row in rows}
+        rows = execute(connection, self._lock, self._columns(cluster, partitions))
+        return {Partition(topic, number): next_offset for topic, number, next_offset in rows}
 
     def advance(self, connection: Connection, cluster: str, next_offsets: Mapping[Partition, int]) -> None:
         """Write the next offset of partitions whose positions are locked."""
-        parameters = self._parameters(cluster, next_offsets)
-        connection.execute(self._advance, {**parameters, "offsets": [next_offsets[p] for p in sorted(next_offsets)]})
+        offsets = longs([next_offsets[partition] for partition in sorted(next_offsets)])
+        execute(connection, self._advance, {**self._columns(cluster, next_offsets), "offsets": offsets})
 
     def try_alone(self, connection: Connection, cluster: str, partition: Partition, offset: int | None) -> None:
         """Note that the record at `offset` is about to be tried alone, or (None) that it did not kill the process."""
@@ -74,6 +76,15 @@ class Positions:
     def finish(self, connection: Connection, cluster: str, partitions: Collection[Partition]) -> None:
         """Note that the partitions are given up in an orderly way: this was no crash."""
         connection.execute(self._finish, self._parameters(cluster, partitions))
+
+    def _columns(self, cluster: str, partitions: Collection[Partition]) -> dict[str, object]:
+        topics, numbers = zip(*sorted(partitions), strict=True) if partitions else ((), ())
+        return {
+            "consumer_group": self._group,
+            "cluster": cluster,
+            "topics": texts(topics),
+            "partitions": longs(numbers),
+        }
 
     def _parameters(self, cluster: str, partitions: Collection[Partition]) -> dict[str, object]:
         ordered = sorted(partitions)
@@ -99,19 +110,19 @@ ORDER BY topic, partition
 ON CONFLICT DO NOTHING
 """
 
-_LOCK = f"""
-SELECT topic, partition, next_offset FROM {{schema}}.positions
-WHERE consumer_group = :consumer_group AND cluster = :cluster
-  AND (topic, partition) IN (SELECT * FROM {_ASKED})
+_LOCK = """
+SELECT topic, partition, next_offset FROM {schema}.positions
+WHERE consumer_group = %(consumer_group)s AND cluster = %(cluster)s
+  AND (topic, partition) IN (SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::bigint[]))
 ORDER BY topic, partition
 FOR UPDATE
 """
 
 _ADVANCE = """
 UPDATE {schema}.positions AS held SET next_offset = new.next_offset, updated_at = clock_timestamp()
-FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
+FROM unnest(%(topics)s::text[], %(partitions)s::bigint[], %(offsets)s::bigint[])
   AS new (topic, partition, next_offset)
-WHERE held.consumer_group = :consumer_group AND held.cluster = :cluster
+WHERE held.consumer_group = %(consumer_group)s AND held.cluster = %(cluster)s
   AND held.topic = new.topic AND held.partition = new.partition
 """
 

@@ -68,6 +68,7 @@ class Publisher:
         topics: Mapping[str, str] | None = None,
     ) -> None:
         self._codec = codec
+        self._framing_bytes = codec.framing_bytes
         self._catalogue = catalogue
         self._topics = topics or {}
         self._headers = {
@@ -120,6 +121,6 @@ class Publisher:
             headers=self._headers[kind.name].of(event_id, subject, datetime.now(UTC), key),
             body=body,
             sequenced=kind.sequenced,
-            framing_bytes=self._codec.framing_bytes,
+            framing_bytes=self._framing_bytes,
             answers=answers,
         )

@@ -1,10 +1,12 @@
 """What travels between the bus, the pipeline and a handler: records as read, and records as understood."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from pydantic import BaseModel
+
+from frozen_values import dataclass
 
 
 class Partition(NamedTuple):

@@ -1,7 +1,7 @@
 """Carrying out the plans of one wave: children, records, edges, map, each in one statement for all of them."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,9 @@ from customer_identity.merging import (
 from customer_identity.merging.identity_map import redirects_of_merge
 from customer_identity.merging.planning import MergePlan
 from event_runtime.columns import longs, texts
+from event_runtime.database import execute
 from merge_engine.compiled_plan import CompiledPlan
+from merge_engine.large.freeing import free_values
 from merge_engine.large.sizing import Sizes, leave_rows
 from merge_engine.loading import text_columns
 from merge_engine.moving_children import Pair, move_children, pair_parameters
@@ -55,18 +57,20 @@ def apply_plans(
         for position, loser in enumerate(plan.losers, start=1)
     ]
     chosen = [(merge_id, plan.order) for merge_id, plan in zip(merge_ids, plans, strict=True)]
-    moves = move_children(connection, compiled, pairs, chosen, moving=moving, occupied=sizes.occupied)
+    parameters = pair_parameters(pairs)
+    moves = move_children(
+        connection, compiled, pairs, chosen, parameters=parameters, moving=moving, occupied=sizes.occupied
+    )
+    free_values(connection, compiled, [(merge_ids[position], plans[position]) for position in sizes.large])
     # Losers before the winner: what only one record may hold, such as an e-mail address, is free when it is wanted.
-    loser_versions = _change_losers(connection, compiled, pairs, moving)
+    loser_versions = _change_losers(connection, compiled, pairs, parameters, moving)
     winner_versions = _change_winners(connection, compiled, plans, merge_ids)
     redirects = [redirects_of_merge(plan.winner.root_id, plan.losers) for plan in plans]
-    parameters = pair_parameters(pairs)
-    connection.exec_driver_sql(compiled.customers.edges, parameters)
     tenants = [plan.order.tenant_id for plan in plans]
     keep_redirects(connection, compiled, zip(merge_ids, tenants, redirects, strict=True), now)
     _relink_members(connection, compiled, plans)
     disposition = Disposition(compiled.plan.disposition.kind.upper())
-    _record_merges(connection, compiled, plans, merge_ids, now)
+    _record_merges(connection, compiled, plans, merge_ids, parameters, now=now)
     tables = moves.tables(compiled.children)
     merged = [
         Merged(
@@ -107,7 +111,8 @@ def keep_redirects(
         for r in changed
     ]
     merge_column, tenant_column, ids, direct_to, canonical_ids = text_columns([row[:5] for row in rows], 5)
-    written = connection.exec_driver_sql(
+    written = execute(
+        connection,
         compiled.customers.canonical,
         {
             "merge_ids": merge_column,
@@ -133,17 +138,22 @@ def _patches(compiled: CompiledPlan, plans: Sequence[MergePlan]) -> list[str]:
 def _change_winners(
     connection: Connection, compiled: CompiledPlan, plans: Sequence[MergePlan], merge_ids: Sequence[str]
 ) -> dict[str, int]:
-    changes = [_change(plan) for plan in plans]
-    rows = connection.exec_driver_sql(
-        compiled.customers.winners,
-        {
-            "merge_ids": texts(merge_ids),
-            "tenants": texts([plan.order.tenant_id for plan in plans]),
-            "winners": texts([plan.winner.root_id for plan in plans]),
-            "changes": texts(changes),
-        },
-    )
-    return {merge_id: version for merge_id, version in rows}  # noqa: C416 - rows are no pairs to mypy
+    rows = [
+        (merge_id, plan.order.tenant_id, plan.winner.root_id, _change(plan))
+        for merge_id, plan in zip(merge_ids, plans, strict=True)
+    ]
+    changed = [row for row in rows if row[3] != _NO_CHANGE]
+    unchanged = [row[:3] for row in rows if row[3] == _NO_CHANGE]
+    versions: list[tuple[str, int]] = []
+    if changed:
+        names = ("merge_ids", "tenants", "winners", "changes")
+        parameters = dict(zip(names, text_columns(changed, 4), strict=True))
+        versions += execute(connection, compiled.customers.winners, parameters)
+    if unchanged:
+        merges, tenants, winners = text_columns(unchanged, 3)
+        one = {"merge_ids": merges, "tenants": tenants, "winners": winners, "changes": _NO_CHANGE}
+        versions += execute(connection, compiled.customers.unchanged_winners, one)
+    return dict(versions)
 
 
 _NO_CHANGE = json.dumps({"before": {}, "wrote": {}})
@@ -160,15 +170,18 @@ def _change(plan: MergePlan) -> str:
 
 
 def _change_losers(
-    connection: Connection, compiled: CompiledPlan, pairs: Sequence[Pair], moving: Collection[str]
+    connection: Connection,
+    compiled: CompiledPlan,
+    pairs: Sequence[Pair],
+    parameters: Mapping[str, Any],
+    moving: Collection[str],
 ) -> dict[tuple[str, str], int]:
     """Mark or delete the losers; one whose rows still hang on it is deleted when they have moved."""
     later = [pair for pair in pairs if pair.merge_id in moving] if compiled.chunks.versions is not None else []
-    at_once = [pair for pair in pairs if pair not in later] if later else pairs
-    parameters = {**pair_parameters(at_once), **compiled.mark_parameters}
-    versions = [*connection.exec_driver_sql(compiled.customers.losers, parameters)]
+    at_once = pair_parameters([pair for pair in pairs if pair not in later]) if later else parameters
+    versions = [*execute(connection, compiled.customers.losers, {**at_once, **compiled.mark_parameters})]
     if later and compiled.chunks.versions is not None:
-        versions += connection.exec_driver_sql(compiled.chunks.versions, pair_parameters(later))
+        versions += execute(connection, compiled.chunks.versions, pair_parameters(later))
     return {(merge_id, loser_id): version for merge_id, loser_id, version in versions}
 
 
@@ -183,7 +196,7 @@ def _relink_members(connection: Connection, compiled: CompiledPlan, plans: Seque
     ]
     if rows and compiled.customers.links is not None:
         tenants, ids, roots = text_columns(rows, 3)
-        connection.exec_driver_sql(compiled.customers.links, {"tenants": tenants, "ids": ids, "roots": roots})
+        execute(connection, compiled.customers.links, {"tenants": tenants, "ids": ids, "roots": roots})
 
 
 def _record_merges(
@@ -191,12 +204,21 @@ def _record_merges(
     compiled: CompiledPlan,
     plans: Sequence[MergePlan],
     merge_ids: Sequence[str],
+    pairs: Mapping[str, Any],
+    *,
     now: datetime,
 ) -> None:
+    """The merges, and the edge of each loser; `pairs` are the parameters of all pairs."""
     orders = [plan.order for plan in plans]
-    connection.exec_driver_sql(
+    execute(
+        connection,
         compiled.customers.merges,
         {
+            "edge_merge_ids": pairs["merge_ids"],
+            "edge_tenants": pairs["tenants"],
+            "losers": pairs["losers"],
+            "edge_winners": pairs["winners"],
+            "positions": pairs["positions"],
             "merge_ids": texts(merge_ids),
             "tenants": texts([order.tenant_id for order in orders]),
             "command_ids": texts([order.command_id for order in orders]),

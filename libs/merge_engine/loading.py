@@ -1,7 +1,6 @@
 """Reading what a decision needs: roots, identities with their facts, asserted pairs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
@@ -9,6 +8,8 @@ from sqlalchemy import Connection
 from customer_identity.merging.identity import Identity, Member
 from customer_identity.merging.rules import AssertedPairs
 from event_runtime.columns import Texts, texts
+from event_runtime.database import execute
+from frozen_values import dataclass
 from merge_engine.compiled_plan import CompiledPlan
 
 TenantId = tuple[str, str]
@@ -26,9 +27,9 @@ class Roots:
 def load_roots(connection: Connection, compiled: CompiledPlan, ids: Sequence[TenantId]) -> Roots:
     """Where each id ends; `ids` must not be empty."""
     tenants, customer_ids = text_columns(ids, 2)
-    (_, _, _, now), *known = connection.exec_driver_sql(
-        compiled.customers.resolve, {"tenants": tenants, "ids": customer_ids}
-    ).all()
+    (_, _, _, now), *known = execute(
+        connection, compiled.customers.resolve, {"tenants": tenants, "ids": customer_ids}
+    ).fetchall()
     by_id = {id_: id_[1] for id_ in ids}
     by_id.update({(tenant, id_): root for tenant, id_, root, _ in known})
     return Roots(by_id=by_id, now=now.astimezone(UTC))
@@ -43,15 +44,16 @@ def load_identities(
     keys = [(tenant, root) for tenant, root in wanted if names.is_tenant(tenant) and names.is_key(root)]
     members: dict[TenantId, list[Member]] = {root: [] for root in wanted}
     tenants, ids = text_columns(keys, 2)
-    for row in connection.exec_driver_sql(compiled.identities, {"tenants": tenants, "roots": ids}).all():
-        tenant, root, customer_id, owner, version, direct_to, alias_version = row[:7]
+    for row in execute(connection, compiled.identities, {"tenants": tenants, "roots": ids}).fetchall():
+        tenant, root, customer_id, owner, version, direct_to, alias_version, is_asserted = row[:8]
         member = Member(
             customer_id=customer_id,
             tenant_id=owner,
             version=version,
             direct_to=direct_to,
             alias_version=alias_version,
-            facts=row[7:],
+            is_asserted=is_asserted,
+            facts=row[8:],
         )
         members[tenant, root].append(member)
     return {root: _identity(root[1], found) for root, found in members.items()}
@@ -61,9 +63,16 @@ def load_asserted(
     connection: Connection, compiled: CompiledPlan, identities: Mapping[TenantId, Identity]
 ) -> AssertedPairs:
     """Pairs asserted to be different people of which at least the smaller id is a member of these identities."""
-    ids = [(tenant, member.customer_id) for (tenant, _), found in identities.items() for member in found.members]
+    ids = [
+        (tenant, member.customer_id)
+        for (tenant, _), found in identities.items()
+        for member in found.members
+        if member.is_asserted
+    ]
+    if not ids:
+        return frozenset()
     tenants, customer_ids = text_columns(ids, 2)
-    rows = connection.exec_driver_sql(compiled.customers.asserted, {"tenants": tenants, "ids": customer_ids})
+    rows = execute(connection, compiled.customers.asserted, {"tenants": tenants, "ids": customer_ids})
     return frozenset((tenant, a, b) for tenant, a, b in rows)
 
 

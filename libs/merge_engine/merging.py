@@ -1,13 +1,15 @@
 """One batch of merge orders, from locks to results. Every step is one statement for all orders of a wave."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 from sqlalchemy import Connection
 
-from customer_identity.merging import MergeOrder, MergeResult, Refused, Stage
+from customer_identity.merging import MergeOrder, MergeResult, Refused, RuleFailure, Stage
 from customer_identity.merging.planning import MergePlan, plan_merge
 from customer_identity.merging.redirect_checks import Resolved, check_shape, resolve
 from customer_identity.merging.waves import waves_of
+from event_runtime.database import execute
 from merge_engine.applying import apply_plans
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.faults import RootMoved
@@ -27,7 +29,7 @@ def merge(connection: Connection, compiled: CompiledPlan, orders: Sequence[Merge
             results[position] = refused
     positions = [position for position in range(len(orders)) if position not in results]
     if positions:
-        connection.exec_driver_sql(BOUNDS)
+        execute(connection, BOUNDS)
         named = sorted({(orders[at].tenant_id, id_) for at in positions for id_ in orders[at].touched})
         roots = load_roots(connection, compiled, named)
         waves = waves_of([_roots_of(orders[at], roots) for at in positions])
@@ -50,7 +52,7 @@ def lock_customers(connection: Connection, compiled: CompiledPlan, losing_by_id:
         if names.is_tenant(tenant) and names.is_key(id_)
     ]
     tenants, ids, losing = columns(rows, 3)
-    connection.exec_driver_sql(compiled.customers.lock, {"tenants": tenants, "ids": ids, "losing": losing})
+    execute(connection, compiled.customers.lock, {"tenants": tenants, "ids": ids, "losing": losing})
 
 
 def _lock(
@@ -112,5 +114,21 @@ def _run_wave(
             planned.append(order)
     plans = [plan for plan in planned if isinstance(plan, MergePlan)]
     sizes = measure(connection, compiled, plans)
+    if sizes.too_large:
+        planned = _without(planned, sizes.too_large)
+        plans = [plan for plan in planned if isinstance(plan, MergePlan)]
+        sizes = measure(connection, compiled, plans)
     merged = iter(apply_plans(connection, compiled, plans, roots.now, sizes))
     return [next(merged) if isinstance(result, MergePlan) else result for result in planned]
+
+
+def _without(
+    planned: Sequence[MergeResult | MergePlan], too_large: Mapping[int, RuleFailure]
+) -> list[MergeResult | MergePlan]:
+    """What no transaction can take is refused; the rest is left as it is."""
+    place = count()
+    left: list[MergeResult | MergePlan] = []
+    for plan in planned:
+        failure = too_large.get(next(place)) if isinstance(plan, MergePlan) else None
+        left.append(plan if failure is None else Refused(order=plan.order, stage=Stage.ELIGIBILITY, errors=(failure,)))
+    return left

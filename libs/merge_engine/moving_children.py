@@ -2,13 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sqlalchemy import Connection
 
 from customer_identity.merging import ConsentDecision, ExternalIdMove, MergeOrder, Moved
 from event_runtime.columns import longs, texts
+from event_runtime.database import execute
+from frozen_values import dataclass
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.statements.children import ChildStatements
 
@@ -30,7 +32,7 @@ class Pair:
     patch: str = "{}"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=False, slots=True)
 class ChildMoves:
     """What moving the children of a wave did, by merge id."""
 
@@ -46,12 +48,13 @@ class ChildMoves:
 
     def moved(self, merge_id: str, tables: Sequence[str]) -> tuple[Moved, ...]:
         """Figures by table; tables that the merge did not touch are left out."""
-        return tuple(
-            Moved(table=table, rows=rows, collisions=collisions)
-            for table in tables
-            for rows, collisions in [(self.rows.get((merge_id, table), 0), self.collisions.get((merge_id, table), 0))]
-            if rows or collisions
-        )
+        moved = []
+        for table in tables:
+            at = (merge_id, table)
+            rows, collisions = self.rows.get(at, 0), self.collisions.get(at, 0)
+            if rows or collisions:
+                moved.append(Moved(table=table, rows=rows, collisions=collisions))
+        return tuple(moved)
 
 
 def move_children(
@@ -60,16 +63,18 @@ def move_children(
     pairs: Sequence[Pair],
     orders: Sequence[tuple[str, MergeOrder]] = (),
     *,
+    parameters: Mapping[str, Any] | None = None,
     moving: Collection[str] = (),
     occupied: Collection[str] | None = None,
 ) -> ChildMoves:
     """Choose, put aside, move, sum and copy all rows that hang on the losers; `orders` by merge id hold the choices.
 
+    `parameters` are those of the pairs, if the caller has made them already.
     Rows that can follow in chunks are left where they are for the merges in `moving`. With `occupied`, only the
     children with these labels have rows of losers: in most of the others there is nothing to do.
     """
     moves = ChildMoves()
-    parameters = pair_parameters(pairs)
+    parameters = parameters or pair_parameters(pairs)
     at_once = pair_parameters([pair for pair in pairs if pair.merge_id not in moving]) if moving else parameters
     for child in compiled.children:
         choices = choice_parameters(child.table, orders) if child.choose is not None else {}
@@ -119,7 +124,7 @@ def _put_aside(
     if child.remove_self is not None:
         _count(connection, child.remove_self, parameters, moves.collisions, child.table)
     if child.remove is not None:
-        for merge_id, removed, count, *consent in connection.exec_driver_sql(child.remove, parameters):
+        for merge_id, removed, count, *consent in execute(connection, child.remove, parameters):
             if removed:
                 moves.collisions[merge_id, child.table] += count
             else:
@@ -131,15 +136,15 @@ def _put_aside(
 def _move(connection: Connection, child: ChildStatements, parameters: Mapping[str, Any], moves: ChildMoves) -> None:
     """The rows that are left."""
     if child.create is not None:
-        connection.exec_driver_sql(child.create, parameters)
+        execute(connection, child.create, parameters)
     for statement in (child.move, child.total, child.copy):
         if statement is not None:
-            for merge_id, count, *ids in connection.exec_driver_sql(statement, parameters):
+            for merge_id, count, *ids in execute(connection, statement, parameters):
                 moves.rows[merge_id, child.table] += count
                 if ids:
                     moves.external_ids[merge_id].append(_external_id(*ids))
     if child.refresh is not None:
-        connection.exec_driver_sql(child.refresh, parameters)
+        execute(connection, child.refresh, parameters)
 
 
 def _count(
@@ -149,7 +154,7 @@ def _count(
     counts: dict[tuple[str, str], int],
     table: str,
 ) -> None:
-    for merge_id, count in connection.exec_driver_sql(statement, parameters):
+    for merge_id, count in execute(connection, statement, parameters):
         counts[merge_id, table] += count
 
 

@@ -1,7 +1,6 @@
 """The winner's fields, decided: by the caller's explicit choices first, by the policy's strategies otherwise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from customer_identity.merging.identity import Identity, Member
@@ -18,6 +17,7 @@ from customer_identity.merging.survivorship import (
     Undecided,
 )
 from customer_identity.merging.value_forms import comparable, is_present
+from frozen_values import dataclass
 
 _CONFLICT = FieldRule(
     name="FIELD_CONFLICT",
@@ -36,6 +36,7 @@ _UNFIT = FieldRule(
 )
 _BLANK_COUNTS = frozenset({"RECENCY", FOLLOW_ATTRIBUTE})
 """Strategies to which a blank in a loser's record means something: only equal values leave nothing to decide."""
+_NOT_BY_COMPARING = frozenset({LITERAL, "SUM"})
 _WINNERS = frozenset({"WINNER_STRICT", "WINNER_THEN_FILL"})
 
 
@@ -65,7 +66,7 @@ def decide_fields(
     """
     chosen = {choice.field: choice for choice in choices}
     members = [winner.root, *(loser.root for loser in losers)]
-    losers_facts = [member.facts for member in members[1:]]
+    own_facts, losers_facts = winner.root.facts, [member.facts for member in members[1:]]
     everybody = {member.customer_id: member for identity in (winner, *losers) for member in identity.records}
     patch: dict[str, Any] = {}
     before: dict[str, Any] = {}
@@ -74,7 +75,7 @@ def decide_fields(
     sources: dict[str, str | None] = {}
     for field in policy.fields:
         explicit = chosen.get(field.field)
-        own = winner.root.facts[field.fact]
+        own = own_facts[field.fact]
         if explicit is None and _nothing_to_decide(field, own, losers_facts):
             continue
         if explicit is not None and explicit.literal is not None:
@@ -114,14 +115,14 @@ def candidates_of(field: FieldPolicy, members: Sequence[Member]) -> tuple[Candid
 def _nothing_to_decide(field: FieldPolicy, own: Any, losers: Sequence[tuple[Any, ...]]) -> bool:
     """The quick way for the many fields that are equal, or missing in every loser."""
     fact, strategy = field.fact, field.strategy
-    if strategy == LITERAL:
-        return bool(own == field.literal)
-    if strategy == "SUM":
-        return not any(facts[fact] for facts in losers)
-    blank_counts = strategy in _BLANK_COUNTS
+    if strategy in _NOT_BY_COMPARING:
+        return bool(own == field.literal) if strategy == LITERAL else not any(facts[fact] for facts in losers)
     for facts in losers:
         value = facts[fact]
-        if value == own or (value is None and not blank_counts):
+        if value == own:
+            continue
+        blank_counts = strategy in _BLANK_COUNTS
+        if value is None and not blank_counts:
             continue
         form = comparable(value)
         if form != comparable(own) and (form is not None or blank_counts):

@@ -1,7 +1,9 @@
 """An identity as the planner sees it: a root and every customer that was merged into it."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from frozen_values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,6 +12,7 @@ class Member:
 
     `version` None means that the map knows the id but there is no such record. `direct_to` is the customer it was
     merged into itself (its own id for a root); `alias_version` counts how often its canonical id changed.
+    `is_asserted`: there is a pair, of which it has the smaller id, that somebody said are two people.
     """
 
     customer_id: str
@@ -18,6 +21,7 @@ class Member:
     direct_to: str
     alias_version: int
     facts: tuple[Any, ...]
+    is_asserted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +33,7 @@ class Identity:
 
     def __post_init__(self) -> None:
         # Every rule asks for them.
-        present = tuple(member for member in self.members if member.version is not None)
+        present = tuple([member for member in self.members if member.version is not None])
         object.__setattr__(self, "records", present)
 
     @property

@@ -1,9 +1,11 @@
 """What a caller asks for: merge these customers, take that merge apart again, or keep these apart."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
+
+from frozen_values import dataclass
 
 
 class OnIneligible(StrEnum):

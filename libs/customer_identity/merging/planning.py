@@ -1,7 +1,6 @@
 """From an order and the facts about its customers to a plan, a refusal or a deferral. No clock: `now` is given."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from customer_identity.merging.redirect_checks import Resolved
 from customer_identity.merging.results import Deferred, Refused, RuleFailure, Stage
 from customer_identity.merging.rules import AssertedPairs, Evaluation, Parties, evaluate
 from customer_identity.merging.winner_choice import choose_winner
+from frozen_values import dataclass
 
 NOT_FOUND_PATIENCE = timedelta(seconds=60)
 """How long a customer may be missing: its creation may still be on the way from another system."""

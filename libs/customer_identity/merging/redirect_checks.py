@@ -7,10 +7,11 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from operator import eq
 
 from customer_identity.merging.orders import MergeOrder
 from customer_identity.merging.results import Noop, NoopReason, Refused, RuleFailure, Side, Stage
+from frozen_values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,8 @@ def resolve(order: MergeOrder, roots: Mapping[str, str]) -> Resolved | Noop | Re
 
 def _merged_elsewhere(order: MergeOrder, roots: Mapping[str, str]) -> tuple[RuleFailure, ...]:
     """Named customers that answer to somebody else. A loser whose root is named too was reviewed with that root."""
+    if all(map(eq, order.named, map(roots.__getitem__, order.named))):
+        return ()  # as nearly always
     errors = []
     if order.winner_id is not None and roots[order.winner_id] != order.winner_id:
         errors.append(_previously_merged(Side.WINNER, order.winner_id, roots[order.winner_id]))

@@ -1,10 +1,10 @@
 """What became of an order. A refusal is a value like any other result; exceptions are kept for faults."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from customer_identity.merging.orders import MergeOrder, NotDuplicateOrder, UnmergeOrder
+from frozen_values import dataclass
 
 
 class Side(StrEnum):
@@ -220,6 +220,15 @@ class Unmerged:
     recomputed_fields: tuple[str, ...]
     conflicts: tuple[Conflict, ...]
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsReturning:
+    """So many rows of a large merge go back in chunks first; the merge is taken apart when all of them are back."""
+
+    order: UnmergeOrder
+    merge_id: str
+    rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

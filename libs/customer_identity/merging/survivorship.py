@@ -8,13 +8,13 @@ A strategy that cannot decide says so by value; it never guesses and never raise
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from customer_identity.merging.value_forms import comparable, elements, is_present, word
+from frozen_values import dataclass
 
 RECORD_EXPLICIT = "RECORD_EXPLICIT"
 LITERAL = "LITERAL"

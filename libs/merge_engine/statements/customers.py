@@ -49,8 +49,8 @@ class CustomerStatements:
     asserted: str
     merges: str
     winners: str
+    unchanged_winners: str
     losers: str
-    edges: str
     canonical: str
     links: str | None
 
@@ -71,17 +71,18 @@ SELECT d.tenant_id, d.a_id, d.b_id
 FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS n(tenant_id, customer_id)
 JOIN {merge}.not_duplicates d ON d.tenant_id = n.tenant_id AND d.a_id = n.customer_id WHERE NOT d.withdrawn""",
         merges=f"""
+WITH edges AS (
+  INSERT INTO {merge}.edges (merge_id, tenant_id, loser_id, winner_id, position)
+  SELECT * FROM unnest(%(edge_merge_ids)s::text[]::uuid[], %(edge_tenants)s::text[], %(losers)s::text[],
+    %(edge_winners)s::text[], %(positions)s::int[]))
 INSERT INTO {merge}.merges (merge_id, tenant_id, command_id, winner_id, actor, reason, candidate_id,
   facilitator_id, policy_version, merged_at, undoable_until)
 SELECT v.*, %(policy_version)s, %(merged_at)s, %(undoable_until)s
 FROM unnest(%(merge_ids)s::text[]::uuid[], %(tenants)s::text[], %(command_ids)s::text[], %(winners)s::text[],
   %(actors)s::text[], %(reasons)s::text[], %(candidate_ids)s::text[], %(facilitators)s::text[]) AS v""",
         winners=_winners(plan, names),
+        unchanged_winners=_unchanged_winners(names),
         losers=_deleted(names) if isinstance(plan.disposition, Delete) else _marked(plan, names),
-        edges=f"""
-INSERT INTO {merge}.edges (merge_id, tenant_id, loser_id, winner_id, position)
-SELECT * FROM unnest(%(merge_ids)s::text[]::uuid[], %(tenants)s::text[], %(losers)s::text[], %(winners)s::text[],
-  %(positions)s::int[])""",
         canonical=f"""
 INSERT INTO {merge}.canonical AS k (merge_id, tenant_id, customer_id, direct_to, canonical_id, version, changed_at)
 SELECT v.*, %(changed_at)s FROM unnest(%(merge_ids)s::text[]::uuid[], %(tenants)s::text[], %(ids)s::text[],
@@ -137,6 +138,20 @@ u AS (
   WHERE {names.match("c", "b.tenant_id", "b.customer_id")}
   RETURNING b.merge_id, {names.version("c")} AS version),
 j AS ({journal})
+SELECT merge_id::text, version FROM u"""
+
+
+def _unchanged_winners(names: Names) -> str:
+    """The same for winners of whom no field changes, as most: only the version does. `changes` is one for all."""
+    columns = "merge_id, tenant_id::text, customer_id::text, ARRAY[]::text[], %(changes)s::jsonb"
+    return f"""
+WITH u AS (
+  UPDATE {names.customers} c SET {names.changes("c")}
+  FROM unnest(%(merge_ids)s::text[]::uuid[], {names.tenants("tenants")}, {names.keys("winners")})
+    AS b(merge_id, tenant_id, customer_id)
+  WHERE {names.match("c", "b.tenant_id", "b.customer_id")}
+  RETURNING b.*, {names.version("c")} AS version),
+j AS ({names.journal(names.journal_name, "WINNER", columns, "u")})
 SELECT merge_id::text, version FROM u"""
 
 

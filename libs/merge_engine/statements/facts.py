@@ -120,6 +120,15 @@ class Facts:
             "WHERE v.tenant_id = m.tenant_id AND v.customer_id = m.customer_id)"
         )
 
+    def going_back(self) -> int:
+        """Whether rows of a merge of the customer, which is being taken apart, go back."""
+        under_way = f"FROM {self._names.schema}.large_unmerges v WHERE v.state IN ('RETURNING', 'TURNED_BACK')"
+        # The first question is asked once for all customers, and nearly always answers it.
+        return self._position(
+            f"((SELECT EXISTS (SELECT 1 {under_way})) "
+            f"AND EXISTS (SELECT 1 {under_way} AND v.tenant_id = m.tenant_id AND v.root_id = m.root_id))"
+        )
+
     def erased(self) -> int:
         """Whether the customer was erased."""
         return self._position(
@@ -201,7 +210,9 @@ m AS (
   SELECT n.tenant_id, n.root_id, k.customer_id, k.direct_to, k.version
   FROM n JOIN {merge}.canonical k ON k.tenant_id = n.tenant_id AND k.canonical_id = n.root_id
   WHERE k.customer_id <> n.root_id)
-SELECT m.tenant_id, m.root_id, m.customer_id, {tenant}, {version}, m.direct_to, m.version{facts_sql}
+SELECT m.tenant_id, m.root_id, m.customer_id, {tenant}, {version}, m.direct_to, m.version, EXISTS (
+    SELECT 1 FROM {merge}.not_duplicates d
+    WHERE d.tenant_id = m.tenant_id AND d.a_id = m.customer_id AND NOT d.withdrawn){facts_sql}
 FROM m LEFT JOIN {names.customers} c ON {on}"""
 
 

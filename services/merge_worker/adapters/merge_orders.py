@@ -24,23 +24,13 @@ def merge_order(command: MergeCommand, *, first_seen_at: datetime | None = None)
         requested_by=_actor(command.requested_by),
         reason=command.reason,
         expected_versions=command.expected_versions,
-        field_choices=tuple(
-            merging.FieldChoice(
-                field=choice.field,
-                from_customer_id=choice.from_customer_id,
-                strategy=choice.strategy,
-                literal=choice.literal,
-            )
-            for choice in command.field_choices
-        ),
-        row_choices=tuple(
-            merging.RowChoice(table=choice.table, keep_ids=choice.keep_ids) for choice in command.row_choices
-        ),
+        field_choices=tuple(map(_field_choice, command.field_choices)),
+        row_choices=tuple(map(_row_choice, command.row_choices)),
         facilitator_id=command.facilitator_id,
         waived_rules=command.waived_rules,
         follow_redirects=command.follow_redirects,
-        on_ineligible=merging.OnIneligible(asked.on_ineligible.value) if asked else merging.OnIneligible.REJECT,
-        approvals=tuple(merging.ApprovalRef(by=one.by, at=one.at) for one in asked.approvals) if asked else (),
+        on_ineligible=_ON_INELIGIBLE[asked.on_ineligible] if asked else merging.OnIneligible.REJECT,
+        approvals=tuple(map(_approval, asked.approvals)) if asked else (),
         candidate_id=command.candidate_id,
         candidate_revision=command.candidate_revision,
         first_seen_at=first_seen_at,
@@ -127,6 +117,23 @@ def unsound(command: MergeCommand) -> list[wire.RuleError]:
     return [*errors, *_never(command)]
 
 
+def names_itself(command: MergeCommand) -> list[wire.RuleError]:
+    """Return the failure of a recommendation that names one customer on both sides; a merge's the engine finds."""
+    if command.winner_id not in command.loser_ids:
+        return []
+    return [
+        wire.RuleError(
+            rule="SAME_RECORD",
+            side=wire.Side.PAIR,
+            customer_ids=(command.winner_id,),
+            field="loser_ids",
+            message="the winner stands among the losers",
+            remediation="Name a winner and at least one other customer.",
+            permanent=True,
+        )
+    ]
+
+
 def _never(command: MergeCommand) -> list[wire.RuleError]:
     """Return why a command's own time can never come."""
     errors = []
@@ -155,6 +162,26 @@ def _unsound(rule: str, ids: tuple[str, ...], message: str, remediation: str) ->
         remediation=remediation,
         permanent=True,
     )
+
+
+_ON_INELIGIBLE = {one: merging.OnIneligible(one.value) for one in wire.OnIneligible}
+
+
+def _field_choice(choice: wire.FieldChoice) -> merging.FieldChoice:
+    return merging.FieldChoice(
+        field=choice.field,
+        from_customer_id=choice.from_customer_id,
+        strategy=choice.strategy,
+        literal=choice.literal,
+    )
+
+
+def _row_choice(choice: wire.RowChoice) -> merging.RowChoice:
+    return merging.RowChoice(table=choice.table, keep_ids=choice.keep_ids)
+
+
+def _approval(approval: wire.Approval) -> merging.ApprovalRef:
+    return merging.ApprovalRef(by=approval.by, at=approval.at)
 
 
 def _actor(actor: wire.Actor) -> merging.ActorRef:

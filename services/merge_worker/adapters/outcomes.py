@@ -10,19 +10,27 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import customer_events as wire
+from customer_events import unchecked
 from customer_identity import merging
 from customer_identity.merging.conversion import ConversionOrder, Converted
 from event_runtime.outbox import Draft
 from event_runtime.publisher import Publisher
 from event_runtime.records import MessageKey
-from merge_engine import MovingMerge
+from merge_engine import MovingMerge, ReturningMerge
 from merge_worker.adapters.commands import Command
 from merge_worker.adapters.relink_ledger import RequiredAck
 from merge_worker.adapters.stream_events import customer_converted, customer_merged, customer_unmerged, rows_moved
 from merge_worker.application import event_ids
 from merge_worker.application.deferral import Overdue, Wait
 
+# Made for every merge: see stream_events.
+_MergeCompleted = unchecked(wire.MergeCompleted)
+_CustomerAlias = unchecked(wire.CustomerAlias)
+
 KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+
+Asked = Command | merging.MergeOrder | merging.UnmergeOrder | merging.NotDuplicateOrder
+"""What a rejection answers: a command, or what the engine made of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +46,7 @@ class Outcomes:
         order = result.order
         event = customer_merged(result, self._wire_acks(result.merged_at))
         drafts = [self._stream_event(event, result.merge_id), *self._aliases(order, result.merge_id, result.redirects)]
-        completed = wire.MergeCompleted(
+        completed = _MergeCompleted(
             tenant_id=order.tenant_id,
             command_id=order.command_id,
             merge_id=result.merge_id,
@@ -111,7 +119,7 @@ class Outcomes:
             )
         )
 
-    def rejected(self, command: Command, stage: wire.Stage, errors: Sequence[wire.RuleError], at: datetime) -> Draft:
+    def rejected(self, command: Asked, stage: wire.Stage, errors: Sequence[wire.RuleError], at: datetime) -> Draft:
         """Terminal: refused, with every failing rule."""
         return self._terminal(_rejection(command, stage, errors, at))
 
@@ -160,8 +168,19 @@ class Outcomes:
         )
         return self._notice(event, "deferred", number)
 
-    def progressed(self, merge: MovingMerge, number: int) -> Draft:
-        """Notice: how far a large merge is; the `number`-th one about it."""
+    def returning(self, result: merging.RowsReturning) -> Draft:
+        """Notice, the first: the rows of a large merge begin to go back."""
+        event = wire.MergeProgressed(
+            tenant_id=result.order.tenant_id,
+            command_id=result.order.command_id,
+            merge_id=result.merge_id,
+            rows_moved=0,
+            rows_total=result.rows,
+        )
+        return self._notice(event, "progressed", 0)
+
+    def progressed(self, merge: MovingMerge | ReturningMerge, number: int) -> Draft:
+        """Notice: how far a large merge is, or its undo; the `number`-th one about the command."""
         event = wire.MergeProgressed(
             tenant_id=merge.tenant_id,
             command_id=merge.command_id,
@@ -203,7 +222,7 @@ class Outcomes:
         return [self._alias(order.tenant_id, change_id, redirect) for redirect in redirects]
 
     def _alias(self, tenant_id: str, change_id: str, redirect: merging.Redirect) -> Draft:
-        alias = wire.CustomerAlias(
+        alias = _CustomerAlias(
             tenant_id=tenant_id,
             retired_id=redirect.from_id,
             canonical_id=redirect.canonical,
@@ -243,9 +262,7 @@ def overdue_error(overdue: Overdue) -> wire.RuleError:
     )
 
 
-def _rejection(
-    command: Command, stage: wire.Stage, errors: Sequence[wire.RuleError], at: datetime
-) -> wire.MergeRejected:
+def _rejection(command: Asked, stage: wire.Stage, errors: Sequence[wire.RuleError], at: datetime) -> wire.MergeRejected:
     return wire.MergeRejected(
         tenant_id=command.tenant_id, command_id=command.command_id, stage=stage, errors=tuple(errors), at=at
     )

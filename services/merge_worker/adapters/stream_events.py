@@ -3,31 +3,41 @@
 from collections.abc import Sequence
 
 import customer_events as wire
+from customer_events import unchecked
 from customer_identity import merging
 from customer_identity.merging.conversion import Converted
 from merge_engine import MovingMerge
+
+# Made for every merge, of what its command brought or the engine made. The ids and evidence out of an adopter's tables
+# are checked.
+_CustomerMerged = unchecked(wire.CustomerMerged)
+_VersionedId = unchecked(wire.VersionedId)
+_MergedLoser = unchecked(wire.MergedLoser)
+_MovedRows = unchecked(wire.MovedRows)
+_Redirect = unchecked(wire.Redirect)
+_DISPOSITIONS = {one: wire.Disposition(one.value) for one in merging.Disposition}
 
 
 def customer_merged(result: merging.Merged, acks: tuple[wire.RequiredAck, ...]) -> wire.CustomerMerged:
     """Return the event of a merge; its place in the stream is given at append."""
     order = result.order
-    return wire.CustomerMerged(
+    return _CustomerMerged(
         tenant_id=order.tenant_id,
         merge_id=result.merge_id,
         command_id=order.command_id,
-        winner=wire.VersionedId(id=result.winner.id, version=result.winner.version),
+        winner=_VersionedId(id=result.winner.id, version=result.winner.version),
         losers=tuple(
-            wire.MergedLoser(id=one.id, version=one.version, disposition=wire.Disposition(one.disposition.value))
+            _MergedLoser(id=one.id, version=one.version, disposition=_DISPOSITIONS[one.disposition])
             for one in result.losers
         ),
-        redirects=_redirects(result.redirects),
+        redirects=_redirects(result.redirects, _Redirect),
         external_ids=tuple(
             wire.MovedExternalId(system=one.system, id=one.id, from_=one.from_id, to=one.to_id)
             for one in result.external_ids
         ),
         rows=wire.RowsState(result.rows),
         # While rows still move nobody knows how many they will be: RowsMoved tells.
-        moved=None if result.rows == wire.RowsState.MOVING else _moved(result.moved),
+        moved=None if result.rows == wire.RowsState.MOVING else _moved(result.moved, _MovedRows),
         field_decisions=tuple(
             wire.FieldDecision(field=one.field, strategy=one.strategy, from_customer_id=one.from_customer_id)
             for one in result.field_decisions
@@ -74,12 +84,10 @@ def rows_moved(merge: MovingMerge) -> wire.RowsMoved:
     return wire.RowsMoved(tenant_id=merge.tenant_id, merge_id=merge.merge_id, moved=_moved(merge.moved))
 
 
-def _moved(figures: Sequence[merging.Moved]) -> tuple[wire.MovedRows, ...]:
+def _moved(figures: Sequence[merging.Moved], make: type[wire.MovedRows] = wire.MovedRows) -> tuple[wire.MovedRows, ...]:
     """Tables in which nothing was found are left out: most tables of a plan, for most customers."""
     return tuple(
-        wire.MovedRows(table=one.table, rows=one.rows, collisions=one.collisions)
-        for one in figures
-        if one.rows or one.collisions
+        make(table=one.table, rows=one.rows, collisions=one.collisions) for one in figures if one.rows or one.collisions
     )
 
 
@@ -95,8 +103,10 @@ def customer_converted(result: Converted) -> wire.CustomerConverted:
     )
 
 
-def _redirects(redirects: Sequence[merging.Redirect]) -> tuple[wire.Redirect, ...]:
+def _redirects(
+    redirects: Sequence[merging.Redirect], make: type[wire.Redirect] = wire.Redirect
+) -> tuple[wire.Redirect, ...]:
     return tuple(
-        wire.Redirect(from_=one.from_id, direct_to=one.direct_to, canonical=one.canonical, version=one.version)
+        make(from_=one.from_id, direct_to=one.direct_to, canonical=one.canonical, version=one.version)
         for one in redirects
     )

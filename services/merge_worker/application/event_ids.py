@@ -42,4 +42,7 @@ def stream_event_id(tenant_id: str, merge_id: str, name: str, subject: str = "")
 
 def _id(*parts: str) -> str:
     # Lengths keep ("a", "bc") and ("ab", "c") apart.
-    return str(uuid5(_NAMESPACE, "".join([f"{len(part)}:{part}" for part in parts])))
+    name = ""
+    for part in parts:
+        name += f"{len(part)}:{part}"
+    return str(uuid5(_NAMESPACE, name))
