@@ -1,7 +1,8 @@
 #!/bin/sh
-# Makes the topics of docs/events.md that are not there yet. Runs in the image apache/kafka.
+# Makes the topics of docs/events.md that are not there yet, with the kafka-topics.sh on the PATH or of the image apache/kafka.
 # KAFKA_BOOTSTRAP_SERVERS is required; REPLICATION_FACTOR (default 1) belongs at 3 wherever data must survive a broker.
 set -eu
+: "${KAFKA_TOPICS:=$(command -v kafka-topics.sh || echo /opt/kafka/bin/kafka-topics.sh)}"
 
 create() { # name partitions [setting=value]...
   name=$1 partitions=$2
@@ -10,7 +11,7 @@ create() { # name partitions [setting=value]...
     set -- "$@" --config "$setting"
     shift
   done
-  "${KAFKA_TOPICS:-/opt/kafka/bin/kafka-topics.sh}" --bootstrap-server "$KAFKA_BOOTSTRAP_SERVERS" --create --if-not-exists \
+  "$KAFKA_TOPICS" --bootstrap-server "$KAFKA_BOOTSTRAP_SERVERS" --create --if-not-exists \
     --topic "$name" --partitions "$partitions" --replication-factor "${REPLICATION_FACTOR:-1}" "$@"
 }
 

@@ -38,10 +38,15 @@ Responder = Callable[[tuple[str, ...]], HttpAnswer | None]
 """Answers the rest of a path, its parts unquoted; None when there is no such thing."""
 
 
+Guard = Callable[[str | None], HttpAnswer | None]
+"""What is said to a request with this Authorization header instead of an answer; None: it may have one."""
+
+
 class HttpEndpoints:
     """The endpoints, served in threads while the context lasts. Entering raises PortOccupied.
 
-    `responders` answer what a service has beside its own health, by the first part of the path.
+    `responders` answer what a service has beside its own health, by the first part of the path; `guards`, by the same,
+    say who is answered.
     """
 
     def __init__(
@@ -50,9 +55,16 @@ class HttpEndpoints:
         health: Health,
         registry: CollectorRegistry,
         responders: Mapping[str, Responder] | None = None,
+        *,
+        guards: Mapping[str, Guard] | None = None,
     ) -> None:
         self._settings = settings
-        content = {"health": health, "registry": registry, "responders": dict(responders or {})}
+        content = {
+            "health": health,
+            "registry": registry,
+            "responders": dict(responders or {}),
+            "guards": dict(guards or {}),
+        }
         self._handler = type("_Handler", (_Handler,), content)
 
     @property
@@ -84,6 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
     health: Health
     registry: CollectorRegistry
     responders: Mapping[str, Responder]
+    guards: Mapping[str, Guard]
     timeout = _CLIENT_TIMEOUT_S
     server_version = "customer-merge"
     sys_version = ""
@@ -107,9 +120,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self, path: str) -> None:
         first, *rest = (unquote(part) for part in path.removeprefix("/").split("/"))
-        responder = self.responders.get(first)
+        responder, guard = self.responders.get(first), self.guards.get(first)
         try:
-            answer = None if responder is None else responder(tuple(rest))
+            answer = None if guard is None else guard(self.headers.get("Authorization"))
+            if answer is None and responder is not None:
+                answer = responder(tuple(rest))
         except Exception as fault:  # noqa: BLE001 - the caller gets one line; a server that is away is no reason to fall silent
             answer = HttpAnswer(status=HTTPStatus.SERVICE_UNAVAILABLE, body={"error": describe(fault)})
         if answer is None:

@@ -19,7 +19,7 @@ from typing import Protocol
 from event_runtime import failpoints
 from event_runtime.faults import Fault, SettingError, describe
 from event_runtime.health import Health, Progress
-from event_runtime.http_endpoints import HttpEndpoints, Responder
+from event_runtime.http_endpoints import Guard, HttpEndpoints, Responder
 from event_runtime.logs import get_logger
 from event_runtime.metrics import RuntimeMetrics
 from event_runtime.settings import HttpSettings
@@ -65,6 +65,7 @@ class Service:
         self._loops: list[_Started] = []
         self._closers: list[Callable[[], object]] = []
         self._responders: dict[str, Responder] = {}
+        self._guards: dict[str, Guard] = {}
         self._fault: BaseException | None = None
         self._wakeup: int | None = None
 
@@ -85,15 +86,17 @@ class Service:
         """Call `close` at the end, after all loops have returned; the last given goes first."""
         self._closers.append(close)
 
-    def answers(self, name: str, responder: Responder) -> None:
-        """Let `responder` answer what is asked over HTTP under /name/."""
+    def answers(self, name: str, responder: Responder, guard: Guard | None = None) -> None:
+        """Let `responder` answer what is asked over HTTP under /name/ by those whom `guard` lets through."""
         self._responders[name] = responder
+        if guard is not None:
+            self._guards[name] = guard
 
     def run(self) -> int:
         """Work until a signal comes; the exit status. Raises SettingError or Fault when that is why it ended."""
         failpoints.arm(os.environ)
         _spare_the_collector()
-        http = HttpEndpoints(self._http, self.health, self._metrics.registry, self._responders)
+        http = HttpEndpoints(self._http, self.health, self._metrics.registry, self._responders, guards=self._guards)
         with http as endpoints, self._wakeups() as wakeup:
             names = [started.name for started in self._loops]
             _log.info("service_started", http_host=self._http.host, http_port=endpoints.port, loops=names)

@@ -1,5 +1,7 @@
 """Changing a customer's type: under lock, with all reasons against it at once. An old id leads on to the customer."""
 
+from datetime import datetime
+
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
@@ -11,11 +13,13 @@ from customer_identity.merging.conversion import (
     ConversionResult,
     Converted,
     PartyType,
+    broken_rules,
     new_id,
     not_planned,
     objections,
     redirects_of_conversion,
 )
+from customer_identity.merging.identity import Identity
 from merge_engine.applying import keep_redirects
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.large.progress import moving_merges
@@ -36,10 +40,16 @@ def convert(connection: Connection, compiled: CompiledPlan, order: ConversionOrd
     lock_customers(connection, compiled, {(order.tenant_id, order.customer_id): True})
     roots = require_unmoved(roots, load_roots(connection, compiled, asked))
     facts = _facts(connection, compiled, statements, order, roots)
-    errors = objections(order, statements.policy, facts)
-    if errors:
-        return ConversionRefused(order=order, errors=errors)
-    return _convert(connection, compiled, statements, order, roots)
+    root = (order.tenant_id, order.customer_id)
+    customer = load_identities(connection, compiled, [root])[root]
+    against = objections(order, statements.policy, facts)
+    if facts.stored_type is not None and facts.root_id == order.customer_id:
+        told = {failure.rule for failure in against}
+        broken = broken_rules(order, compiled.policy.rules, customer, roots.now)
+        against += tuple(failure for failure in broken if failure.rule not in told)
+    if against:
+        return ConversionRefused(order=order, errors=against)
+    return _convert(connection, compiled, statements, order, customer=customer, now=roots.now)
 
 
 def _facts(
@@ -80,7 +90,9 @@ def _convert(
     compiled: CompiledPlan,
     statements: ConversionStatements,
     order: ConversionOrder,
-    roots: Roots,
+    *,
+    customer: Identity,
+    now: datetime,
 ) -> Converted:
     policy = statements.policy
     conversion_id = str(uuid7())
@@ -88,9 +100,8 @@ def _convert(
     cleared = policy.clears if order.to_type is PartyType.ORGANISATION else ()
     from_type = next(kind for kind in PartyType if kind is not order.to_type)
     redirects: tuple[Redirect, ...] = ()
-    root = (order.tenant_id, order.customer_id)
     if converted_id != order.customer_id:
-        redirects = redirects_of_conversion(load_identities(connection, compiled, [root])[root], converted_id)
+        redirects = redirects_of_conversion(customer, converted_id)
     parameters = {
         "tenant": order.tenant_id,
         "old": order.customer_id,
@@ -104,7 +115,7 @@ def _convert(
         "cleared": list(cleared),
         "actor": order.requested_by.id,
         "reason": order.reason,
-        "at": roots.now,
+        "at": now,
     }
     version, *counts = connection.exec_driver_sql(statements.change[order.to_type], parameters).one()
     if statements.add_contact is not None and order.contact_id is not None:
@@ -112,7 +123,7 @@ def _convert(
     if redirects:
         connection.exec_driver_sql(statements.reopen, parameters)
         connection.exec_driver_sql(statements.edge, parameters)
-        keep_redirects(connection, compiled, [(conversion_id, order.tenant_id, redirects)], roots.now)
+        keep_redirects(connection, compiled, [(conversion_id, order.tenant_id, redirects)], now)
     return Converted(
         order=order,
         conversion_id=conversion_id,
@@ -124,5 +135,5 @@ def _convert(
             for table, rows in zip(statements.tables, counts, strict=True)
             if rows
         ),
-        at=roots.now,
+        at=now,
     )

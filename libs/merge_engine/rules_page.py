@@ -31,6 +31,8 @@ every customer that was ever merged into a party, not only at the two that are n
   after a calendar's window as soon as that ends). One permanent failure rejects it.
 - **`fixed_by`**: choices of the order that answer the rule: `{{field: email}}`, or `{{facilitator: true, rows: s.t}}`.
 - **`cleared_by_reason`**: the rule does not count for orders with this reason.
+- **`conversion: true`**: the rule protects the record itself and is asked before a ConvertCustomer, too; nothing
+  waives it there.
 
 A plan binds a rule to its own tables by one of these forms:
 
@@ -76,6 +78,7 @@ _OTHERS = """## Rules without a pack
 | FACILITATOR_INVALID | the facilitator does not exist, was merged away, or takes part in the merge |
 | FIELD_CONFLICT | a field with BLOCK_ON_CONFLICT has two values, and the plan names no rule for that |
 | FIELD_OVER_LIMIT | a field is over its `cap`, and the plan names no rule for that |
+| TOO_LARGE | a loser has more rows in one table than a transaction can move, and they cannot follow in chunks |
 | ROWS_COLLIDE | rows of a child with the collision policy `block` would take the same place |
 """
 
@@ -123,6 +126,8 @@ def _rule(rule: PackRule) -> str:
     )
     if rule.cleared_by_reason is not None:
         notes.append(f"cleared by the reason {rule.cleared_by_reason}")
+    if rule.conversion:
+        notes.append("also asked of conversions")
     says = rule.message + "".join(f"; {note}" for note in notes)
     lasts = "permanent" if rule.permanent else "temporary"
     return (

@@ -15,9 +15,13 @@ from event_runtime.faults import SettingError
 from event_runtime.handler import Handler
 from event_runtime.health import Progress
 from event_runtime.pipeline import Pipeline
+from event_runtime.publisher import Publisher
 from event_runtime.service import Service
+from event_runtime.signatures import AuthorityKind, Signer, private_key
+from event_runtime.signing_publisher import SigningPublisher
 from event_runtime.wiring import Wiring
 from merge_engine import MergeEngine, PlanError
+from review_desk.adapters.command_table import CommandTable
 from review_desk.adapters.merge_requests import MergeRequestView
 from review_desk.adapters.tables import DeskTables
 from review_desk.application.approve_cases import DecideByPerson
@@ -48,7 +52,8 @@ class App:
     def __init__(self, settings: DeskSettings) -> None:
         """With settings that were checked."""
         self.settings = settings
-        self.tables = DeskTables()
+        approves = settings.authority is AuthorityKind.APPROVAL
+        self.tables = DeskTables(commands=CommandTable(approves=approves))
         self.requests = MergeRequestView()
 
     @property
@@ -74,6 +79,20 @@ class App:
         )
 
     @cached_property
+    def publisher(self) -> Publisher:
+        """Commands to drafts of the outbox, signed where the worker wants that. Raises SettingError."""
+        settings = self.settings.signature
+        if self.settings.authority is not AuthorityKind.SIGNATURE or settings.key is None:
+            return self.wiring.publisher
+        try:
+            key = private_key(settings.key.get_secret_value().encode())
+        except SettingError as fault:
+            raise SettingError(f"{self.settings.prefix()}SIGNATURE__KEY: {fault}") from None
+        lifetime = timedelta(seconds=settings.lifetime_s)
+        signer = Signer(key=key, key_id=settings.key_id, audience=settings.audience, lifetime=lifetime)
+        return SigningPublisher(self.wiring.codec, CATALOGUE, SOURCE, self.settings.topic_names(), signer=signer)
+
+    @cached_property
     def policy(self) -> ApprovalPolicy:
         """The approval policy. Raises SettingError when the configured one cannot be used."""
         try:
@@ -92,23 +111,19 @@ class App:
     @cached_property
     def decide(self) -> DecideCases:
         """The use case that everything else leads to."""
-        return DecideCases(
-            tables=self.tables, merges=self.merge_engine, policy=self.policy, publisher=self.wiring.publisher
-        )
+        return DecideCases(tables=self.tables, merges=self.merge_engine, policy=self.policy, publisher=self.publisher)
 
     @cached_property
     def by_person(self) -> DecideByPerson:
         """Approve and reject."""
         return DecideByPerson(
-            tables=self.tables, merges=self.merge_engine, decide=self.decide, publisher=self.wiring.publisher
+            tables=self.tables, merges=self.merge_engine, decide=self.decide, publisher=self.publisher
         )
 
     @cached_property
     def request_merges(self) -> RequestMerges:
         """Merge, recommend and remove without a case."""
-        return RequestMerges(
-            tables=self.tables, merges=self.merge_engine, decide=self.decide, publisher=self.wiring.publisher
-        )
+        return RequestMerges(tables=self.tables, merges=self.merge_engine, decide=self.decide, publisher=self.publisher)
 
     @cached_property
     def pause_approval(self) -> PauseApproval:
@@ -125,7 +140,7 @@ class App:
         """What got no outcome goes out again."""
         return ResendCommands(
             tables=self.tables,
-            publisher=self.wiring.publisher,
+            publisher=self.publisher,
             after=timedelta(seconds=self.settings.resend_after_s),
         )
 
@@ -161,6 +176,7 @@ class App:
 
     def consumer_service(self, *, relay: bool) -> Service:
         """What `run` runs: the consumer and, unless told otherwise, the relay."""
+        _ = self.publisher  # a key that cannot be used ends the start
         service = self.wiring.service()
         service.loop("consumer", self._pipeline)
         service.every(self.settings.look_again_s, "look again", lambda: self.look_again(self.database, self.publish))

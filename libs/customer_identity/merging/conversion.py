@@ -10,8 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from customer_identity.merging.identity import Identity
-from customer_identity.merging.orders import ActorRef
+from customer_identity.merging.orders import ActorRef, MergeOrder
 from customer_identity.merging.results import Moved, Redirect, RuleFailure, Side, VersionedId
+from customer_identity.merging.roles import PROTECTED_DATA, has_role
+from customer_identity.merging.rules import Parties, RuleBook, evaluate
 
 
 class PartyType(StrEnum):
@@ -36,12 +38,16 @@ class ConversionOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionPolicy:
-    """How a plan converts. `stored` is how the type is written; without `prefixes` the id stays as it is."""
+    """How a plan converts. `stored` is how the type is written; without `prefixes` the id stays as it is.
+
+    `protected` are those of `clears` that only a role may touch.
+    """
 
     stored: Mapping[PartyType, str]
     prefixes: Mapping[PartyType, str] | None
     clears: tuple[str, ...]
     keeps_contact: bool
+    protected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +105,23 @@ def objections(order: ConversionOrder, policy: ConversionPolicy, facts: Conversi
     return tuple(_objections(order, policy, facts))
 
 
+def broken_rules(order: ConversionOrder, book: RuleBook, customer: Identity, now: datetime) -> tuple[RuleFailure, ...]:
+    """Return the rules of the plan that stand against changing this customer: those that protect the record itself.
+
+    They are asked as of a merge in which the customer stands alone, so every member of its identity counts.
+    """
+    alone = MergeOrder(
+        tenant_id=order.tenant_id,
+        command_id=order.command_id,
+        winner_id=order.customer_id,
+        loser_ids=(),
+        requested_by=order.requested_by,
+        reason=order.reason,
+    )
+    parties = Parties(order=alone, winner=customer, losers=(), asserted=frozenset(), now=now)
+    return evaluate(RuleBook.of(rule for rule in book.rules if rule.conversion), parties).failures
+
+
 def redirects_of_conversion(old: Identity, converted_id: str) -> tuple[Redirect, ...]:
     """Return the new answers when a root gets another id: its own, and those of all that were merged into it.
 
@@ -146,7 +169,15 @@ def _objections(order: ConversionOrder, policy: ConversionPolicy, facts: Convers
     if facts.rows_moving:
         message = "rows of an earlier merge are still on their way to the customer"
         yield _failure(order, "MERGE_IN_PROGRESS", message, "convert it when they have arrived", permanent=False)
+    if order.to_type is PartyType.ORGANISATION and policy.protected and not _may_touch_protected(order):
+        message = f"the conversion empties protected data ({', '.join(policy.protected)})"
+        remediation = f"ask somebody with the role {PROTECTED_DATA} to do it"
+        yield _failure(order, "PROTECTED_DATA_PERMISSION_MISSING", message, remediation, side=Side.ACTOR)
     yield from _of_the_contact(order, policy, facts)
+
+
+def _may_touch_protected(order: ConversionOrder) -> bool:
+    return has_role(order.requested_by.roles, PROTECTED_DATA)
 
 
 def _of_the_id(order: ConversionOrder, policy: ConversionPolicy, facts: ConversionFacts) -> Iterator[RuleFailure]:

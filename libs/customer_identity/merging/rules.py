@@ -5,7 +5,7 @@ customer ever merged into a root, so nobody slips past a rule behind somebody el
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from operator import itemgetter
@@ -15,6 +15,7 @@ from customer_identity.merging.identity import Identity
 from customer_identity.merging.orders import MergeOrder
 from customer_identity.merging.results import RuleFailure, Side
 from customer_identity.merging.roles import has_role
+from frozen_values import dataclass
 
 AssertedPairs = frozenset[tuple[str, str, str]]
 """(tenant, smaller id, greater id) of customers asserted to be different people."""
@@ -91,7 +92,8 @@ class Rule:
     """One rule: a check, and what to say and do when it finds something.
 
     `trigger` is a fact without which the check can find nothing (of whatever member); None where there is no such
-    fact. `side` is whom the rule looks at, EITHER included.
+    fact. `side` is whom the rule looks at, EITHER included. `conversion`: it stands against a conversion of the
+    customer as it does against a merge.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Rule:
     fixed_by: FixedBy | None = None
     trigger: int | None = None
     figures: tuple[Figure, ...] = ()
+    conversion: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

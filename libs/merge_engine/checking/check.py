@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from merge_engine.checking.columns import check_names, check_types
 from merge_engine.checking.coverage import check_coverage
 from merge_engine.checking.disposal import check_disposal
+from merge_engine.checking.emptied import check_conversion, check_erasure
 from merge_engine.checking.faults import PlanFault
 from merge_engine.checking.uniqueness import check_uniqueness
 from merge_engine.live_schema import LiveSchema
@@ -22,6 +23,8 @@ def check_plan(plan: Plan, schema: LiveSchema) -> list[PlanFault]:
             *check_coverage(plan, schema),
             *check_uniqueness(plan, schema),
             *check_disposal(plan, schema),
+            *check_conversion(plan, schema),
+            *check_erasure(plan, schema),
         ]
     )
 

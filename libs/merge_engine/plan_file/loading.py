@@ -1,5 +1,6 @@
 """Reading a plan from YAML; errors name file, line and remedy."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -22,6 +23,10 @@ def load_plan(plan: str | Path) -> Plan:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise PlanError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except RecursionError:
+        raise PlanError(f"{path}: not a plan: it is nested too deeply") from None
+    if twice := [f"{path}:{line}: {key}: stands here for the second time" for key, line in _repeated(root)]:
+        raise PlanError("\n".join(twice))
     try:
         loaded = Plan.model_validate(content)
     except ValidationError as error:
@@ -57,6 +62,26 @@ def _path_of(plan: str | Path) -> Path:
             raise PlanError(f"there is no shipped plan {plan!r}; give a path, or one of: {', '.join(shipped_plans())}")
         return shipped
     return Path(plan)
+
+
+def _repeated(root: yaml.Node | None) -> Iterator[tuple[str, int]]:
+    """Keys that stand twice in a mapping, of which YAML would silently take the last."""
+    todo, seen = [root], set()
+    while todo:
+        node = todo.pop()
+        if node is None or id(node) in seen or isinstance(node, yaml.ScalarNode):
+            continue
+        seen.add(id(node))  # an alias leads to what was looked at
+        if isinstance(node, yaml.MappingNode):
+            known: set[str] = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    if key.value in known:
+                        yield key.value, key.start_mark.line + 1
+                    known.add(key.value)
+                todo.append(value)
+        else:
+            todo.extend(node.value)
 
 
 def _hint(value: object) -> str:

@@ -17,7 +17,10 @@ RoleName = Literal["recommend", "merge", "protected-data", "admin"]
 
 
 class PackRule(Part):
-    """A rule of a pack. `provided` names who checks it without a word in the plan; all others a plan binds."""
+    """A rule of a pack. `provided` names who checks it without a word in the plan; all others a plan binds.
+
+    `conversion`: it is asked before a customer's type is changed, too.
+    """
 
     rule: RuleName
     side: Side
@@ -29,6 +32,7 @@ class PackRule(Part):
     message: Annotated[str, Field(min_length=1)]
     remediation: Annotated[str, Field(min_length=1)]
     provided: Literal["the engine", "the worker"] | None = None
+    conversion: bool = False
 
     @model_validator(mode="after")
     def _waiver(self) -> "PackRule":

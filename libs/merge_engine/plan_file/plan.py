@@ -25,6 +25,8 @@ class Plan(Part):
     undo_window_days: Annotated[int, Field(ge=0)] = 30
     # Losers with more rows than this in tables of the move `repoint` are merged at once; their rows follow in chunks.
     inline_rows: Annotated[int, Field(ge=1)] = 1_000
+    # More of them than this in one table that moves at once are too many for a transaction: the merge is refused.
+    rows_at_once: Annotated[int, Field(ge=5_000)] = 200_000
     customer: Customer
     conversion: Conversion | None = None
     erasure: Erasure | None = None

@@ -45,6 +45,7 @@ class _Rule(Part):
     field: str | None = None
     message: Annotated[str, Field(min_length=1)]
     remediation: Annotated[str, Field(min_length=1)]
+    conversion: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -65,6 +66,8 @@ class _Rule(Part):
         if packed is not None and (self.side, self.permanent) != (packed.side, packed.permanent):
             lasting = "permanent" if packed.permanent else "temporary"
             raise ValueError(f"{self.rule} is {lasting} and looks at {packed.side.value}; a plan cannot change that")
+        if packed is not None and packed.conversion and not self.conversion:
+            raise ValueError(f"{self.rule} stands against a conversion, too; a plan cannot change that")
         if self.side not in self.sides:
             fitting = ", ".join(side.value for side in self.sides)
             raise ValueError(f"this form looks at {fitting}; {self.rule} looks at {self.side.value}: use another form")

@@ -52,6 +52,7 @@ def conversion_statements(plan: Plan, names: Names) -> ConversionStatements | No
             else {PartyType.INDIVIDUAL: prefix.individual, PartyType.ORGANISATION: prefix.organisation},
             clears=conversion.clear,
             keeps_contact=contact is not None,
+            protected=tuple(name for name in conversion.clear if name in plan.fields and plan.fields[name].protected),
         ),
         tables=tuple(others),
         read=_read(names, identifier(type_.column), contact, rows),

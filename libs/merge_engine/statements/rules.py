@@ -69,6 +69,7 @@ def _declared(rule: RulePlan, facts: Facts, shown: Figures) -> Rule:
         else FixedBy(field=fixed_by.field, facilitator=fixed_by.facilitator is True, rows=fixed_by.rows),
         trigger=trigger,
         figures=shown.of(rule),
+        conversion=rule.conversion,
     )
 
 
@@ -167,6 +168,7 @@ def _blocking(child: BlockIfExists, facts: Facts, shown: Figures) -> Rule:
         permanent=child.permanent if packed is None else packed.permanent,
         trigger=fact,
         figures=shown.of_child(child),
+        conversion=packed is not None and packed.conversion,
     )
 
 
@@ -210,9 +212,9 @@ def _provided(plan: Plan, facts: Facts) -> Iterator[Rule]:
     if "retail" in plan.packs:
         fact = facts.requests()
         yield _packed(_known("MERGE_ALREADY_PENDING"), checks.overlapping_requests(fact), trigger=fact)
-    if "commerce" in plan.packs:
-        fact = facts.moving()
-        yield _packed(_known("MERGE_IN_PROGRESS"), checks.flagged(Side.EITHER, fact), trigger=fact)
+    # Rows that go back must not meet others on their way, whatever the plan. Those that move on may, unless it says so.
+    fact = facts.moving() if "commerce" in plan.packs else facts.going_back()
+    yield _packed(_known("MERGE_IN_PROGRESS"), checks.flagged(Side.EITHER, fact), trigger=fact)
 
 
 def _packed(
@@ -235,6 +237,7 @@ def _packed(
         waivable_by=packed.waivable_by,
         trigger=trigger,
         figures=figures,
+        conversion=packed.conversion,
     )
 
 

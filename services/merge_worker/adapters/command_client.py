@@ -1,7 +1,7 @@
 """The bus as somebody sees it who sends commands and waits for what becomes of them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +16,7 @@ from event_runtime.bus_config import consumer_config, is_passing, producer_confi
 from event_runtime.codec import Codec, Undecodable, content_digest
 from event_runtime.faults import ServerUnavailable
 from event_runtime.records import MessageKey
+from event_runtime.signatures import SIGNATURE_HEADER, SignedRecord, Signer
 from merge_worker.adapters.commands import Command
 from merge_worker.adapters.outcomes import KEY_REUSED
 from merge_worker.application import event_ids
@@ -31,29 +32,34 @@ Terminal = wire.MergeCompleted | wire.MergeRejected | wire.MergeRemoved | wire.M
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandClient:
-    """Publishes commands. `topic` gives a topic's real name by its default name."""
+    """Publishes commands. `topic` gives a topic's real name by its default name.
+
+    `signer` signs them; `approve` is called with their ids and contents before any is published.
+    """
 
     kafka: Mapping[str, str]
     codec: Codec
     topic: Callable[[str], str]
+    signer: Signer | None = None
+    approve: Callable[[Sequence[tuple[MessageKey, bytes]]], None] | None = None
 
-    def publish(self, commands: Iterable[Command]) -> int:
+    def publish(self, commands: Sequence[Command]) -> int:
         """Publish commands in order and return their number once the broker has them all.
 
         Raises:
             ServerUnavailable: the broker does not take them in time.
         """
+        if self.approve is not None:
+            self.approve([(command.key, self._digest(command)) for command in commands])
         producer = Producer({**producer_config(self.kafka), "message.timeout.ms": int(_ANSWER_LIMIT_S * 1_000)})
         failed: list[KafkaError] = []
-        sent = 0
         for command in commands:
             self._produce(producer, command, failed)
-            sent += 1
         left = producer.flush(_ANSWER_LIMIT_S * 2)
         if failed or left:
             reason = failed[0].name() if failed else "no answer"
-            raise ServerUnavailable(f"Kafka did not take {len(failed) + left} of {sent} commands: {reason}")
-        return sent
+            raise ServerUnavailable(f"Kafka did not take {len(failed) + left} of {len(commands)} commands: {reason}")
+        return len(commands)
 
     def outcomes(self, commands: Iterable[Command], *, timeout_s: float) -> "OutcomeReader":
         """Begin to listen for the outcomes of commands; to be called before they are published."""
@@ -72,16 +78,20 @@ class CommandClient:
     def _produce(self, producer: Producer, command: Command, failed: list[KafkaError]) -> None:
         kind = wire.event_type(command.event)
         key = kind.key(command.event)
+        event_id, now = str(uuid7()), datetime.now(UTC)
         headers = cloudevents.headers(
-            event_id=str(uuid7()),
+            event_id=event_id,
             source="merge-worker submit",
             type_=kind.name,
             subject=kind.subject(command.event),
-            time=datetime.now(UTC),
+            time=now,
             partitionkey=key,
             dataschema=self.codec.schema_uri(kind.name),
         )
         value = self.codec.encode(command.event)
+        if self.signer is not None:
+            record = SignedRecord(tenant_id=command.tenant_id, event_id=event_id, body=value)
+            headers[SIGNATURE_HEADER] = self.signer.sign(record, now)
         while True:
             try:
                 producer.produce(

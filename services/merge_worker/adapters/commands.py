@@ -1,6 +1,5 @@
 """A command as the use cases see it, whichever of the six it is."""
 
-from dataclasses import dataclass
 from typing import cast, get_args
 
 from pydantic import BaseModel
@@ -8,7 +7,9 @@ from pydantic import BaseModel
 import customer_events as wire
 from event_runtime.faults import Fault
 from event_runtime.records import MessageKey
+from frozen_values import dataclass
 from merge_worker.adapters.requests import Request
+from merge_worker.application.authority import ROLE_NAMES
 
 AnyCommand = (
     wire.MergeCustomers
@@ -33,9 +34,10 @@ class NotACommand(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command. `kind` is the name of its event, `roles` are those its actor claims."""
+    """A command. `kind` is the name of its event; `proven`: what it says about its actor is believed."""
 
     event: AnyCommand
+    proven: bool = True
 
     @classmethod
     def of(cls, event: BaseModel) -> "Command":
@@ -68,8 +70,9 @@ class Command:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The roles its actor claims."""
-        return self.event.requested_by.roles
+        """The roles its actor has: those it claims, or without proof no more than to recommend."""
+        claimed = self.event.requested_by.roles
+        return claimed if self.proven else ("recommend",) if ROLE_NAMES.keys() & set(claimed) else ()
 
     @property
     def key(self) -> MessageKey:

@@ -6,16 +6,17 @@ unmerged; approved ↔ deferred; recommended | approved | deferred → removed |
 `approved` is what may run and has not been tried: it waits for its time or for another command; `deferred` was
 tried and waits until its temporary failures pass. A recommendation that somebody approved is `approved` too, and stands
 behind the request of that approval. `running` and `unmerging` are passed inside one transaction, unless the rows of a
-large merge still move.
+large merge still move, or go back.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
+
+from event_runtime.identifiers import uuid_of
 
 OPEN_STATUSES = ("recommended", "approved", "deferred")
 STATUSES = (*OPEN_STATUSES, "running", "merged", "unmerging", "unmerged", "removed", "rejected")
@@ -110,9 +111,8 @@ _ABOUT = text(
     " WHERE tenant_id = :tenant_id AND (customer_ids @> ARRAY[:id] OR command_id = :id"
     " OR request_id = CAST(:request_id AS uuid) OR merge_id = :id) ORDER BY created_at, request_id"
 )
-_UNMERGED = text(
-    "UPDATE merge.requests SET status = 'unmerged', updated_at = :at"
-    " WHERE tenant_id = :tenant_id AND merge_id = :merge_id"
+_CAME_TO = text(
+    "UPDATE merge.requests SET status = :status, updated_at = :at WHERE tenant_id = :tenant_id AND merge_id = :merge_id"
 )
 # What waits for a time of its own, or for somebody else's command, is not called up.
 _CALL_UP = text(
@@ -142,10 +142,6 @@ _APPROVAL_ENDED = text(
 _APPROVED_AS = text(
     f"SELECT {_COLUMNS} FROM merge.requests"
     " WHERE tenant_id = :tenant_id AND approved_as = CAST(:request_id AS uuid) AND status = 'approved' FOR UPDATE"
-)
-_MOVED = text(
-    "UPDATE merge.requests SET status = 'merged', updated_at = :at"
-    " WHERE tenant_id = :tenant_id AND merge_id = :merge_id AND status = 'running'"
 )
 _MERGE_OF = text(
     """
@@ -196,7 +192,7 @@ class Requests:
 
     def named(self, connection: Connection, tenant_id: str, request_id: str) -> Request | None:
         """Lock and return a request by its id, whatever its state."""
-        found = connection.execute(_NAMED, {"tenant_id": tenant_id, "request_id": _uuid(request_id)})
+        found = connection.execute(_NAMED, {"tenant_id": tenant_id, "request_id": uuid_of(request_id)})
         return next(iter(_requests(found.mappings())), None)
 
     def open_of_customer(self, connection: Connection, tenant_id: str, customer_id: str) -> list[Request]:
@@ -206,7 +202,7 @@ class Requests:
 
     def about(self, connection: Connection, tenant_id: str, any_id: str) -> list[Request]:
         """Return the requests of a customer, command, request or merge id, oldest first."""
-        asked = {"tenant_id": tenant_id, "id": any_id, "request_id": _uuid(any_id)}
+        asked = {"tenant_id": tenant_id, "id": any_id, "request_id": uuid_of(any_id)}
         found = connection.execute(_ABOUT, asked)
         return _requests(found.mappings())
 
@@ -237,10 +233,6 @@ class Requests:
         asked = {"tenant_id": request.tenant_id, "request_id": request.request_id, "now": now}
         connection.execute(_APPROVAL_ENDED, asked)
 
-    def moved(self, connection: Connection, tenant_id: str, merge_id: str, at: datetime) -> None:
-        """Note that the last rows of a merge have moved."""
-        connection.execute(_MOVED, {"tenant_id": tenant_id, "merge_id": merge_id, "at": at})
-
     def merge_of(self, connection: Connection, request: Request) -> str | None:
         """The newest merge that a customer of a request was merged away by."""
         asked = {"tenant_id": request.tenant_id, "customer_ids": list(request.customer_ids)}
@@ -251,9 +243,10 @@ class Requests:
         """Have recommendations looked at whose customers' identities changed lately."""
         connection.execute(_WAKE, {"since": since})
 
-    def mark_unmerged(self, connection: Connection, tenant_id: str, merge_id: str, at: datetime) -> None:
-        """Note that the merge a request ended in was undone."""
-        connection.execute(_UNMERGED, {"tenant_id": tenant_id, "merge_id": merge_id, "at": at})
+    def merge_came_to(self, connection: Connection, tenant_id: str, merge_id: str, status: str, at: datetime) -> None:
+        """Note what becomes of the merge that a request ended in: its rows have moved, it is taken apart."""
+        asked = {"tenant_id": tenant_id, "merge_id": merge_id, "status": status, "at": at}
+        connection.execute(_CAME_TO, asked)
 
     def counts(self, connection: Connection, tenant_id: str | None = None) -> dict[str, int]:
         """Return how many requests are in each state."""
@@ -264,14 +257,6 @@ class Requests:
         """Return for how many seconds the oldest deferred request has waited; 0 when none does."""
         seconds: float = connection.execute(_OLDEST).scalar_one()
         return seconds
-
-
-def _uuid(any_id: str) -> str | None:
-    """The id as PostgreSQL reads it, so that an index serves; None for what is no id of a request."""
-    try:
-        return str(UUID(any_id))
-    except ValueError:
-        return None
 
 
 def _values(request: Request) -> dict[str, Any]:

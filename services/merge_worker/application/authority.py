@@ -1,8 +1,8 @@
 """Who may ask for what: roles recommend < merge < protected-data < admin.
 
 The roles are claims in the command's body: the bus gives no producer identity. Under authority
-`topic`, the only one there is now, whoever may write the command topic is trusted to state them,
-and that topic's access list is the guard.
+`topic` whoever may write the command topic is trusted to state them, and that topic's access list
+is the guard. Under `approval` and `signature` they count only with proof (see `admission`).
 """
 
 from collections.abc import Iterable
@@ -45,6 +45,28 @@ def person_required() -> RuleError:
         side=Side.ACTOR,
         message="a policy withdraws what keeps two customers apart",
         remediation="Ask a person with the role merge to withdraw it.",
+        permanent=True,
+    )
+
+
+def proof_missing() -> RuleError:
+    """Return the failure of a command that nobody vouches for."""
+    return RuleError(
+        rule="PROOF_MISSING",
+        side=Side.ACTOR,
+        message="nothing proves who asks: the command has neither an approval nor a signature, whichever is needed",
+        remediation="Have it approved at the review desk, or send it signed, under a new id.",
+        permanent=True,
+    )
+
+
+def signature_invalid(reason: str) -> RuleError:
+    """Return the failure of a command whose signature does not vouch for it."""
+    return RuleError(
+        rule="SIGNATURE_INVALID",
+        side=Side.ACTOR,
+        message=f"the signature proves nothing: {reason}",
+        remediation="Sign the command with a key that the worker knows, and send it under a new id.",
         permanent=True,
     )
 

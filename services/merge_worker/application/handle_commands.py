@@ -1,7 +1,8 @@
 """Topic merge-command: claim each command once, then do the batch's commands in order.
 
 A command claimed for the first time is done; the same one again gets the outcome stored for it and
-nothing else; other content under its id is refused without touching what is stored.
+nothing else; other content under its id is refused without touching what is stored. Whether a command
+counts in full is the authority's to say (see `admission`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,8 @@ from event_runtime.records import Received
 from event_runtime.retry import FaultClass
 from merge_worker.adapters.commands import AnyCommand, Command
 from merge_worker.adapters.outcomes import Outcomes
-from merge_worker.application.deferral import LOCK_BUSY
+from merge_worker.application.admission import Arrival, Authority, admit
+from merge_worker.application.deferral import LOCK_BUSY, TOO_LARGE
 from merge_worker.application.order_of_work import rounds
 
 # Of a statement, of a whole transaction.
@@ -28,20 +30,24 @@ _TOOK_TOO_LONG = frozenset({"57014", "25P04"})
 UseCase = Callable[[Connection, Sequence[Command], datetime], Sequence[Draft]]
 """Does commands of one kind, in their order, at a time; returns everything to publish about them."""
 
+PutOff = Callable[[Connection, Sequence[Command], datetime, str], Sequence[Draft]]
+"""Puts commands of one kind aside for a reason, LOCK_BUSY or TOO_LARGE."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandleCommands:
     """The handler of topic merge-command.
 
-    `cases` does commands and `put_off` puts those aside that find no lock, both by the name of the command. `alone` are
-    those that lock customers one command after the other. `count` hears what becomes of a batch: the drafts about its
-    new commands, and how many commands were known.
+    `authority` says which commands are believed. `cases` does commands and `put_off` puts those aside that find no
+    lock, both by the name of the command. `alone` are those that lock customers one command after the other. `count`
+    hears what becomes of a batch: the drafts about its new commands, and how many commands were known.
     """
 
     inbox: Inbox
     outcomes: Outcomes
+    authority: Authority
     cases: Mapping[str, UseCase]
-    put_off: Mapping[str, UseCase]
+    put_off: Mapping[str, PutOff]
     alone: frozenset[str]
     clock: Callable[[Connection], datetime]
     count: Callable[[Connection, Sequence[Draft], int], None]
@@ -51,8 +57,8 @@ class HandleCommands:
         now = self.clock(connection)
         fresh, known = self._claim(connection, received, now)
         failpoint("after_claim")
-        drafts: list[Draft] = []
-        for kinds in rounds(fresh):
+        commands, drafts = self._admit(connection, fresh, now)
+        for kinds in rounds(commands):
             for kind, commands in kinds.items():
                 drafts.extend(self.cases[kind](connection, commands, now))
         self.count(connection, drafts, len(received) - len(fresh))
@@ -72,18 +78,29 @@ class HandleCommands:
         if not is_busy and fault.fault_class not in {FaultClass.DATA, FaultClass.STALE}:
             return None
         now = self.clock(connection)
-        fresh, drafts = self._claim(connection, [received], now)
-        for command in fresh:
-            if is_busy and kind in self.put_off:
-                drafts.extend(self.put_off[kind](connection, [command], now))
+        fresh, known = self._claim(connection, [received], now)
+        commands, drafts = self._admit(connection, fresh, now)
+        for command in commands:
+            # What is put off is done later without another look at its proof.
+            error = in_the_way(fault.sqlstate) if is_busy else database_refused(fault.sqlstate)
+            if is_busy and command.proven and kind in self.put_off:
+                drafts.extend(self.put_off[kind](connection, [command], now, error.rule))
             else:
-                error = in_the_way(fault.sqlstate) if is_busy else database_refused(fault.sqlstate)
                 drafts.append(self.outcomes.rejected(command, Stage.EXECUTION, [error], now))
-        return Refusal(drafts=tuple(drafts))
+        return Refusal(drafts=(*known, *drafts))
+
+    def _admit(
+        self, connection: Connection, fresh: Sequence[Arrival], now: datetime
+    ) -> tuple[list[Command], list[Draft]]:
+        admitted = admit(self.authority, connection, fresh, now)
+        refused = [
+            self.outcomes.rejected(command, Stage.AUTHORISATION, [error], now) for command, error in admitted.refused
+        ]
+        return admitted.commands, refused
 
     def _claim(
         self, connection: Connection, received: Sequence[Received], now: datetime
-    ) -> tuple[list[Command], list[Draft]]:
+    ) -> tuple[list[Arrival], list[Draft]]:
         commands = [Command.of(item.event) for item in received]
         claims = self.inbox.claim(
             connection,
@@ -92,12 +109,12 @@ class HandleCommands:
                 for command, item in zip(commands, received, strict=True)
             ],
         )
-        fresh: list[Command] = []
+        fresh: list[Arrival] = []
         drafts: list[Draft] = []
         for command, item, claim in zip(commands, received, claims, strict=True):
             match claim.state:
                 case ClaimState.NEW:
-                    fresh.append(command)
+                    fresh.append(Arrival(command=command, received=item))
                 case ClaimState.DUPLICATE if claim.outcome is not None:
                     drafts.append(claim.outcome.draft())
                 case ClaimState.DUPLICATE:
@@ -113,7 +130,7 @@ def in_the_way(sqlstate: str | None) -> RuleError:
     """Return the failure of a command that did not come to its end in time, however often it was tried."""
     is_late = sqlstate in _TOOK_TOO_LONG
     return RuleError(
-        rule="TOO_LARGE" if is_late else LOCK_BUSY,
+        rule=TOO_LARGE if is_late else LOCK_BUSY,
         side=Side.SYSTEM,
         message="the change takes longer than a transaction may" if is_late else "others kept the records locked",
         remediation="Send the command again under a new id" + (", at a quiet time." if is_late else "."),

@@ -15,10 +15,10 @@ from customer_events import RecommendMerge as Recommendation
 from event_runtime.outbox import Draft
 from merge_engine import MergeEngine
 from merge_worker.adapters.commands import Command, waiting_command
-from merge_worker.adapters.merge_orders import merge_order, rule_errors, unsound
+from merge_worker.adapters.merge_orders import merge_order, names_itself, rule_errors, unsound
 from merge_worker.adapters.outcomes import Outcomes
 from merge_worker.adapters.requests import Request, Requests
-from merge_worker.application.authority import Role, highest_role, not_allowed
+from merge_worker.application.authority import Role, highest_role, not_allowed, proof_missing
 from merge_worker.application.waiting import Waiting, new_request
 
 
@@ -57,7 +57,7 @@ class RecommendMerge:
             raise TypeError(f"{command.kind} is no merge")
         if highest_role(command.roles) < Role.RECOMMEND:
             return [self.outcomes.rejected(command, Stage.AUTHORISATION, [not_allowed(Role.RECOMMEND)], now)]
-        errors = unsound(event)
+        errors = [*unsound(event), *names_itself(event)]
         if errors:
             return [self.outcomes.rejected(command, Stage.VALIDATION, errors, now)]
         row = new_request(event, "recommended", now, next_attempt_at=now + self.look_again, expires_after=self.lifetime)
@@ -68,7 +68,7 @@ class RecommendMerge:
         errors = rule_errors(preview.failures)
         if isinstance(event, MergeCustomers):
             # Asked to merge, it became a recommendation: the notice says why.
-            errors.insert(0, not_allowed(Role.MERGE))
+            errors.insert(0, not_allowed(Role.MERGE) if command.proven else proof_missing())
         self.requests.save(connection, [replace(row, rules=tuple(error.rule for error in errors))])
         return [self.outcomes.recommended(command, row.request_id, errors, eligible=preview.eligible)]
 

@@ -3,8 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
+
+from customer_events import CATALOGUE
+from event_runtime.codec import content_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,13 @@ class Resent:
 
 
 class CommandTable:
-    """Every method runs in the caller's transaction, under the tenant's lock."""
+    """Every method runs in the caller's transaction, under the tenant's lock.
+
+    With `approves` each command that is sent is approved in the worker's table as well, with exactly its content.
+    """
+
+    def __init__(self, *, approves: bool = False) -> None:
+        self._approves = approves
 
     def busy(self, connection: Connection, tenant_id: str, customer_ids: Collection[str]) -> dict[str, str]:
         """Of these canonical ids those that a command in flight has taken, with the command's id."""
@@ -60,6 +70,8 @@ class CommandTable:
                 for command in commands
             ],
         )
+        if self._approves:
+            connection.execute(_APPROVE, [_approval(command) for command in commands])
         takes = [
             {"tenant_id": command.tenant_id, "customer_id": root, "command_id": command.command_id}
             for command in commands
@@ -78,15 +90,7 @@ class CommandTable:
         if row is None:
             return None
         connection.execute(_FREE, {"tenant_id": tenant_id, "command_id": command_id})
-        return SentCommand(
-            tenant_id=tenant_id,
-            command_id=command_id,
-            command_type=row.command_type,
-            candidate_id=row.candidate_id,
-            customer_ids=tuple(row.customer_ids),
-            actor=row.actor,
-            outcome=outcome,
-        )
+        return _sent(tenant_id, command_id, row)
 
     def resend(self, connection: Connection, after: timedelta, limit: int) -> list[Resent]:
         """Take at most `limit` commands in flight whose time to be sent again has come, and note that they are sent.
@@ -107,17 +111,19 @@ class CommandTable:
     def sent(self, connection: Connection, tenant_id: str, command_id: str) -> SentCommand | None:
         """A command of the desk, ended or not."""
         row = connection.execute(_SENT, {"tenant_id": tenant_id, "command_id": command_id}).one_or_none()
-        if row is None:
-            return None
-        return SentCommand(
-            tenant_id=tenant_id,
-            command_id=command_id,
-            command_type=row.command_type,
-            candidate_id=row.candidate_id,
-            customer_ids=tuple(row.customer_ids),
-            actor=row.actor,
-            outcome=row.outcome,
-        )
+        return None if row is None else _sent(tenant_id, command_id, row)
+
+
+def _sent(tenant_id: str, command_id: str, row: Row[Any]) -> SentCommand:
+    return SentCommand(
+        tenant_id=tenant_id,
+        command_id=command_id,
+        command_type=row.command_type,
+        candidate_id=row.candidate_id,
+        customer_ids=tuple(row.customer_ids),
+        actor=row.actor,
+        outcome=row.outcome,
+    )
 
 
 _BUSY = text(
@@ -128,13 +134,17 @@ _SEND = text(
     "INSERT INTO review.commands (tenant_id, command_id, command_type, candidate_id, customer_ids, actor, content)"
     " VALUES (:tenant_id, :command_id, :command_type, :candidate_id, :customer_ids, :actor, :content)"
 )
+_APPROVE = text(
+    "INSERT INTO merge.approvals (tenant_id, command_id, content, approved_by)"
+    " VALUES (:tenant_id, :command_id, :content, :approved_by)"
+)
 _TAKE = text(
     "INSERT INTO review.in_flight (tenant_id, customer_id, command_id) VALUES (:tenant_id, :customer_id, :command_id)"
 )
 _END = text(
     "UPDATE review.commands SET outcome = :outcome, ended_at = clock_timestamp()"
     " WHERE tenant_id = :tenant_id AND command_id = :command_id AND outcome IS NULL"
-    " RETURNING command_type, candidate_id, customer_ids, actor"
+    " RETURNING command_type, candidate_id, customer_ids, actor, outcome"
 )
 _FREE = text("DELETE FROM review.in_flight WHERE tenant_id = :tenant_id AND command_id = :command_id")
 # A command that waits for hours or days in good order is sent ever more rarely, and one that was lost not too late.
@@ -156,3 +166,13 @@ _SENT = text(
     "SELECT command_type, candidate_id, customer_ids, actor, outcome FROM review.commands"
     " WHERE tenant_id = :tenant_id AND command_id = :command_id"
 )
+
+
+def _approval(command: SentCommand) -> dict[str, object]:
+    event = CATALOGUE[command.command_type].model.model_validate_json(command.content or "")
+    return {
+        "tenant_id": command.tenant_id,
+        "command_id": command.command_id,
+        "content": content_digest(event),
+        "approved_by": command.actor,
+    }

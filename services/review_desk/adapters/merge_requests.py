@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
 from customer_events import MergeCustomers, RecommendMerge
+from event_runtime.identifiers import uuid_of
 
 STATUSES = (
     "recommended",
@@ -84,7 +84,7 @@ class MergeRequestView:
         self, connection: Connection, request_ids: Collection[str], tenant_id: str | None = None
     ) -> list[MergeRequest]:
         """The requests with these ids that there are, oldest first."""
-        asked = {"ids": sorted(filter(None, map(_uuid, set(request_ids)))), "tenant_id": tenant_id}
+        asked = {"ids": sorted(filter(None, map(uuid_of, set(request_ids)))), "tenant_id": tenant_id}
         return [_request(row) for row in connection.execute(_NAMED, asked).mappings()]
 
     def open_of(self, connection: Connection, tenant_id: str, customer_id: str) -> list[MergeRequest]:
@@ -147,14 +147,6 @@ _ABOUT = text(
     f"{_SELECT} r.tenant_id = :tenant_id AND r.customer_ids @> ARRAY[CAST(:id AS text)]"
     " AND r.status IN ('recommended', 'approved', 'deferred') ORDER BY r.created_at, r.request_id"
 )
-
-
-def _uuid(request_id: str) -> str | None:
-    """The id as PostgreSQL reads it, so that an index serves; None for what is no id of a request."""
-    try:
-        return str(UUID(request_id))
-    except ValueError:
-        return None
 
 
 def _request(row: RowMapping) -> MergeRequest:
