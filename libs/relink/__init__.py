@@ -7,6 +7,6 @@ own database; duplicates, reordering and replays all end in the same state. `rel
 
 from relink.aliases import AliasTable, relink_ddl_v1
 from relink.handler import RelinkHandler
-from relink.redirection import Redirection, Relinker
+from relink.redirection import Forgetting, Redirection, Relinker
 
-__all__ = ["AliasTable", "Redirection", "RelinkHandler", "Relinker", "relink_ddl_v1"]
+__all__ = ["AliasTable", "Forgetting", "Redirection", "RelinkHandler", "Relinker", "relink_ddl_v1"]

@@ -1,7 +1,8 @@
 """The alias table: where every retired id leads, in the subscriber's own schema.
 
 It stores what was announced, newest version per id, and resolves chains when it is read. So what it
-answers depends only on the set of announcements that arrived, never on their order or number.
+answers depends only on the set of announcements that arrived, never on their order or number. Of an id that
+was erased it keeps the id alone, so that an announcement that comes late brings nothing back.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -13,7 +14,7 @@ from relink.redirection import Redirection
 
 
 def relink_ddl_v1(schema: str) -> list[str]:
-    """The statements that create this library's tables in `schema`: aliases, relink_streams, relink_gaps."""
+    """The statements that create this library's tables in `schema`: aliases, and three that begin with relink_."""
     name = quoted(schema)
     return [
         f"""
@@ -28,6 +29,14 @@ def relink_ddl_v1(schema: str) -> list[str]:
         ) WITH (fillfactor = 85)
         """,
         f"CREATE INDEX aliases_canonical ON {name}.aliases (tenant_id, canonical_id)",
+        f"""
+        CREATE TABLE {name}.relink_erased (
+            tenant_id text NOT NULL,
+            customer_id text NOT NULL,
+            erased_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            PRIMARY KEY (tenant_id, customer_id)
+        )
+        """,
         f"""
         CREATE TABLE {name}.relink_streams (
             stream integer PRIMARY KEY,
@@ -53,8 +62,9 @@ class AliasTable:
 
     def __init__(self, schema: str) -> None:
         """For the tables that `relink_ddl_v1(schema)` made."""
-        table = f"{quoted(schema)}.aliases"
-        self._announce = text(_ANNOUNCE.format(table=table))
+        table, erased = f"{quoted(schema)}.aliases", f"{quoted(schema)}.relink_erased"
+        self._announce = text(_ANNOUNCE.format(table=table, erased=erased))
+        self._forget = text(_FORGET.format(table=table, erased=erased))
         self._affected = text(_AFFECTED.format(table=table))
         self._resolve = text(_RESOLVE.format(table=table))
         self._rows = text(_ROWS.format(table=table))
@@ -71,6 +81,10 @@ class AliasTable:
         """Every alias as announced: tenant, id, canonical id, version; in order of tenant and id."""
         for row in connection.execute(self._all):
             yield row.tenant_id, row.customer_id, row.canonical_id, row.version
+
+    def forget(self, connection: Connection, tenant_id: str, ids: Collection[str]) -> None:
+        """Drop every alias of these ids, and take in none of them ever again: they were erased."""
+        connection.execute(self._forget, {"tenant_id": tenant_id, "ids": sorted(set(ids))})
 
     def announce(self, connection: Connection, redirects: Sequence[Redirection]) -> list[Redirection]:
         """Take in what is newer than the version held, per id; return every id whose answer may have changed.
@@ -122,11 +136,19 @@ INSERT INTO {table} AS held (tenant_id, customer_id, canonical_id, version, merg
 SELECT :tenant_id, customer_id, canonical_id, version, merge_id
   FROM unnest(CAST(:ids AS text[]), CAST(:canonical_ids AS text[]), CAST(:versions AS bigint[]),
               CAST(:merge_ids AS text[])) AS announced (customer_id, canonical_id, version, merge_id)
+ WHERE NOT EXISTS (SELECT FROM {erased} e WHERE e.tenant_id = :tenant_id AND e.customer_id = announced.customer_id)
     ON CONFLICT (tenant_id, customer_id) DO UPDATE
    SET canonical_id = excluded.canonical_id, version = excluded.version, merge_id = excluded.merge_id,
        changed_at = clock_timestamp()
  WHERE held.version < excluded.version
 RETURNING customer_id
+"""
+
+_FORGET = """
+WITH noted AS (
+    INSERT INTO {erased} (tenant_id, customer_id)
+    SELECT :tenant_id, unnest(CAST(:ids AS text[])) ON CONFLICT DO NOTHING)
+DELETE FROM {table} WHERE tenant_id = :tenant_id AND customer_id = ANY (CAST(:ids AS text[]))
 """
 
 # UNION (not UNION ALL) drops what was seen, so a loop in half-arrived announcements ends.

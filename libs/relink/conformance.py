@@ -3,15 +3,14 @@
     def test_our_relinker_conforms(engine):
         relink.conformance.check_all(engine, OurSubject())
 
-Every check plays one short history of merges and an unmerge, delivered as a bus delivers it on a bad day, and
-compares your rows and the alias table with those after the undisturbed history. A failed check raises
-`NotConforming` and says which rows differ.
+Every check plays one short history of merges and an unmerge (one of them ends in an erasure), delivered as a bus
+delivers it on a bad day, and compares your rows and the alias table with those after the undisturbed history. A failed
+check raises `NotConforming` and says which rows differ.
 """
 
 import random
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import permutations
 from typing import Final, Protocol
 
@@ -21,12 +20,7 @@ from customer_events import (
     CATALOGUE,
     CustomerMerged,
     CustomerUnmerged,
-    Disposition,
-    MergedLoser,
-    Redirect,
-    RowsState,
-    UnmergeMode,
-    VersionedId,
+    IdentityErased,
     schemas_directory,
 )
 from event_runtime.codec import Codec, SchemaStore
@@ -34,10 +28,10 @@ from event_runtime.identifiers import quoted
 from event_runtime.publisher import Publisher
 from event_runtime.records import Received, Record
 from relink.aliases import AliasTable
+from relink.conformance_history import CANONICAL_AT_THE_END, TENANT, erasure, history, merge, unmerge
 from relink.handler import RelinkHandler
 from relink.redirection import Redirection, Relinker
 
-TENANT: Final = "conformance"
 OTHER_TENANT: Final = "conformance-other"
 CUSTOMERS: Final = ("c1", "c2", "c3", "c4", "c5", "c6")
 
@@ -71,6 +65,7 @@ class Subject(Protocol):
         ...
 
 
+_Event = CustomerMerged | CustomerUnmerged | IdentityErased
 State = tuple[dict[str, str], dict[str, str], list[tuple[str, str, str, int]]]
 
 
@@ -84,6 +79,7 @@ def check_all(engine: Engine, subject: Subject) -> None:
         check_unmerge,
         check_repeated_apply,
         check_tenants,
+        check_erasure,
     ):
         check(engine, subject)
 
@@ -91,37 +87,37 @@ def check_all(engine: Engine, subject: Subject) -> None:
 def check_undisturbed(engine: Engine, subject: Subject) -> None:
     """The history in order: every row ends at the canonical id of the customer it was written for."""
     start = _started(engine, subject)
-    end = _delivered(engine, subject, [[event] for event in _history()])
-    wanted = {row: _CANONICAL_AT_THE_END.get(owner, owner) for row, owner in start[0].items()}
+    end = _delivered(engine, subject, [[event] for event in history()])
+    wanted = {row: CANONICAL_AT_THE_END.get(owner, owner) for row, owner in start[0].items()}
     _same(end[0], wanted, "after the history in order")
 
 
 def check_duplicates(engine: Engine, subject: Subject) -> None:
     """Every event twice, in one batch and in two: nothing changes."""
     wanted = _wanted(engine, subject)
-    history = _history()
-    doubled = [[event, event] for event in history]
+    events = history()
+    doubled = [[event, event] for event in events]
     _same_state(_delivered(engine, subject, doubled), wanted, "when every batch holds its event twice")
-    again = [[event] for event in history for _ in range(2)]
+    again = [[event] for event in events for _ in range(2)]
     _same_state(_delivered(engine, subject, again), wanted, "when every batch comes twice")
 
 
 def check_replay(engine: Engine, subject: Subject) -> None:
     """From every point back to the start and through to the end."""
     wanted = _wanted(engine, subject)
-    history = _history()
-    for length in range(1, len(history) + 1):
-        batches = [[event] for event in (*history[:length], *history)]
+    events = history()
+    for length in range(1, len(events) + 1):
+        batches = [[event] for event in (*events[:length], *events)]
         _same_state(_delivered(engine, subject, batches), wanted, f"replayed after {length} events")
-    _same_state(_delivered(engine, subject, [history, history]), wanted, "replayed as one batch")
+    _same_state(_delivered(engine, subject, [events, events]), wanted, "replayed as one batch")
 
 
 def check_reordering(engine: Engine, subject: Subject, *, orders: int = 24) -> None:
     """The events in `orders` other orders (always the same ones, the reverse among them)."""
     wanted = _wanted(engine, subject)
-    history = _history()
-    others = list(permutations(history))[1:]
-    chosen = [tuple(reversed(history)), *random.Random(7).sample(others, orders - 1)]  # noqa: S311 - no secret
+    events = history()
+    others = list(permutations(events))[1:]
+    chosen = [tuple(reversed(events)), *random.Random(7).sample(others, orders - 1)]  # noqa: S311 - no secret
     for order in chosen:
         named = "-".join(str(event.sequence) for event in order)
         _same_state(_delivered(engine, subject, [[event] for event in order]), wanted, f"in the order {named}")
@@ -130,8 +126,8 @@ def check_reordering(engine: Engine, subject: Subject, *, orders: int = 24) -> N
 def check_unmerge(engine: Engine, subject: Subject) -> None:
     """A merge and its unmerge: every row is back where it was."""
     start = _started(engine, subject)
-    merge, unmerge = _merge(1, {"c1": ("c2", 1)}), _unmerge(2, {"c1": ("c1", 2)}, from_id="c2")
-    end = _delivered(engine, subject, [[merge], [unmerge]])
+    merged, unmerged = merge(1, {"c1": ("c2", 1)}), unmerge(2, {"c1": ("c1", 2)}, from_id="c2")
+    end = _delivered(engine, subject, [[merged], [unmerged]])
     _same(end[0], start[0], "after a merge and its unmerge")
 
 
@@ -154,73 +150,31 @@ def check_repeated_apply(engine: Engine, subject: Subject) -> None:
 def check_tenants(engine: Engine, subject: Subject) -> None:
     """Another tenant's rows under the same customer ids stay where they are."""
     start = _started(engine, subject)
-    end = _delivered(engine, subject, [[event] for event in _history()])
+    end = _delivered(engine, subject, [[event] for event in history()])
     _same(end[1], start[1], "in a tenant of which nothing was merged")
 
 
-def _history() -> list[CustomerMerged | CustomerUnmerged]:
-    """c1 into c2; c2 into c3; c5 into c4; c2 out of c3 again, c1 with it; c4 into c3."""
-    return [
-        _merge(1, {"c1": ("c2", 1)}),
-        _merge(2, {"c1": ("c3", 2), "c2": ("c3", 1)}),
-        _merge(3, {"c5": ("c4", 1)}),
-        _unmerge(4, {"c1": ("c2", 3), "c2": ("c2", 2)}, from_id="c3"),
-        _merge(5, {"c4": ("c3", 1), "c5": ("c3", 2)}),
-    ]
-
-
-_CANONICAL_AT_THE_END: Final = {"c1": "c2", "c4": "c3", "c5": "c3"}
-_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
-
-_Answers = Mapping[str, tuple[str, int]]
-
-
-def _redirects(answers: _Answers) -> tuple[Redirect, ...]:
-    return tuple(
-        Redirect(from_=customer_id, direct_to=canonical, canonical=canonical, version=version)
-        for customer_id, (canonical, version) in answers.items()
-    )
-
-
-def _merge(sequence: int, answers: _Answers) -> CustomerMerged:
-    (winner,) = {canonical for canonical, _ in answers.values()}
-    return CustomerMerged(
-        stream=0,
-        sequence=sequence,
-        tenant_id=TENANT,
-        merge_id=f"merge-{sequence}",
-        command_id=f"command-{sequence}",
-        winner=VersionedId(id=winner, version=1),
-        losers=tuple(MergedLoser(id=loser, version=1, disposition=Disposition.LINK) for loser in answers),
-        redirects=_redirects(answers),
-        rows=RowsState.COMPLETE,
-        actor="conformance",
-        reason="conformance",
-        policy_version="1",
-        merged_at=_AT,
-    )
-
-
-def _unmerge(sequence: int, answers: _Answers, *, from_id: str) -> CustomerUnmerged:
-    return CustomerUnmerged(
-        stream=0,
-        sequence=sequence,
-        tenant_id=TENANT,
-        unmerge_id=f"unmerge-{sequence}",
-        merge_id="merge-2",
-        command_id=f"command-{sequence}",
-        mode=UnmergeMode.TREE,
-        from_id=from_id,
-        restored=tuple(VersionedId(id=customer_id, version=2) for customer_id in answers),
-        redirects=_redirects(answers),
-        at=_AT,
-    )
+def check_erasure(engine: Engine, subject: Subject) -> None:
+    """An identity is erased, whatever comes after it: none of its aliases is left, and everybody else's are."""
+    erased = {"c1", "c2"}
+    wanted = [alias for alias in _wanted(engine, subject)[2] if alias[1] not in erased]
+    events = history()
+    last = erasure(len(events) + 1, canonical_id="c2", member_ids=("c1", "c2"))
+    for place in (len(events), 0, 2):
+        order = [*events[:place], last, *events[place:]]
+        for batches in ([[event] for event in order], [[event] for event in order for _ in range(2)], [order]):
+            end = _delivered(engine, subject, batches)
+            if end[2] != wanted:
+                raise NotConforming(f"erased after {place} of {len(events)} events: the alias table differs")
+    start = _started(engine, subject)
+    end = _delivered(engine, subject, [[*events, last]])
+    _same(end[1], start[1], "in a tenant of which nobody was erased")
 
 
 def _started(engine: Engine, subject: Subject) -> State:
     schema = quoted(subject.schema)
     with engine.begin() as connection:
-        for table in ("aliases", "relink_streams", "relink_gaps"):
+        for table in ("aliases", "relink_erased", "relink_streams", "relink_gaps"):
             connection.execute(text(f"DELETE FROM {schema}.{table}"))
         subject.clear(connection)
         for tenant_id in (TENANT, OTHER_TENANT):
@@ -231,9 +185,7 @@ def _started(engine: Engine, subject: Subject) -> State:
     return state
 
 
-def _delivered(
-    engine: Engine, subject: Subject, batches: Iterable[Sequence[CustomerMerged | CustomerUnmerged]]
-) -> State:
+def _delivered(engine: Engine, subject: Subject, batches: Iterable[Sequence[_Event]]) -> State:
     """The state after the batches, each in a transaction of its own, from a fresh start."""
     _started(engine, subject)
     codec = Codec(SchemaStore(schemas_directory()), CATALOGUE)
@@ -246,7 +198,7 @@ def _delivered(
         return _state(connection, subject)
 
 
-def _received(event: CustomerMerged | CustomerUnmerged) -> Received:
+def _received(event: _Event) -> Received:
     record = Record(
         topic="customer-merged",
         partition=0,
@@ -265,7 +217,7 @@ def _state(connection: Connection, subject: Subject) -> State:
 
 
 def _wanted(engine: Engine, subject: Subject) -> State:
-    return _delivered(engine, subject, [[event] for event in _history()])
+    return _delivered(engine, subject, [[event] for event in history()])
 
 
 def _same_state(state: State, wanted: State, when: str) -> None:

@@ -28,7 +28,7 @@ from event_runtime.publisher import Publisher
 from event_runtime.records import Received
 from event_runtime.retry import FaultClass
 from relink.aliases import AliasTable
-from relink.redirection import Redirection, Relinker
+from relink.redirection import Forgetting, Redirection, Relinker
 from relink.stream_progress import StreamProgress
 
 # The ids of acknowledgements are derived, so that the same event acknowledged again is the same message.
@@ -43,8 +43,10 @@ _InStream = CustomerMerged | CustomerUnmerged | RowsMoved | CustomerConverted | 
 class RelinkHandler:
     """An event_runtime handler for the topic customer-merged.
 
-    CustomerMerged and CustomerUnmerged are applied and acknowledged; the other events of the stream only
-    count as seen. An event that was seen before is dropped without another acknowledgement.
+    CustomerMerged and CustomerUnmerged are applied and acknowledged. The redirects of a CustomerConverted are
+    applied; nobody waits to hear of it. At IdentityErased the aliases of its members go, and a relinker that is
+    Forgetting erases its own rows. RowsMoved only counts as seen. An event that was seen before is dropped without
+    another acknowledgement.
     """
 
     def __init__(self, *, relinker: Relinker, publisher: Publisher, schema: str) -> None:
@@ -63,9 +65,19 @@ class RelinkHandler:
         after = deepcopy(before)
         now: datetime = connection.execute(_DATABASE_TIME).scalar_one()
         drafts = []
-        for _, event in events:
-            if after[event.stream].take(event.sequence) and isinstance(event, _Relinking):
-                drafts.append(self._acknowledge(event, self._relink(connection, event), now))
+        for item, event in events:
+            if not after[event.stream].take(event.sequence):
+                continue
+            match event:
+                case CustomerMerged() | CustomerUnmerged():
+                    counts = self._relink(connection, event, _change_id(event))
+                    drafts.append(self._acknowledge(event, counts, now))
+                case CustomerConverted():
+                    self._relink(connection, event, item.event_id)
+                case IdentityErased():
+                    self._forget(connection, event)
+                case RowsMoved():
+                    pass
         self._progress.save(connection, before, after)
         return drafts
 
@@ -90,14 +102,22 @@ class RelinkHandler:
         )
         return Refusal(drafts=(self._publisher.draft(failed),), quarantine=True)
 
-    def _relink(self, connection: Connection, event: _Relinking) -> Mapping[str, int]:
+    def _forget(self, connection: Connection, event: IdentityErased) -> None:
+        ids = {event.canonical_id, *event.member_ids}
+        self._aliases.forget(connection, event.tenant_id, ids)
+        if isinstance(self._relinker, Forgetting):
+            self._relinker.forget(connection, event.tenant_id, ids)
+
+    def _relink(
+        self, connection: Connection, event: _Relinking | CustomerConverted, change_id: str
+    ) -> Mapping[str, int]:
         announced = [
             Redirection(
                 tenant_id=event.tenant_id,
                 customer_id=redirect.from_,
                 canonical_id=redirect.canonical,
                 version=redirect.version,
-                merge_id=_change_id(event),
+                merge_id=change_id,
             )
             for redirect in event.redirects
         ]

@@ -1,8 +1,8 @@
 """What a downstream system is told, and what it must be able to do with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sqlalchemy import Connection
 
@@ -12,7 +12,7 @@ class Redirection:
     """An id whose answer changed.
 
     `canonical_id` is where it ends now, chains resolved; after an unmerge it is the id itself again. `merge_id` is the
-    merge that said so, or the unmerge.
+    merge that said so, or the unmerge; of a conversion, the id of its event.
     """
 
     tenant_id: str
@@ -42,5 +42,17 @@ class Relinker(Protocol):
 
         Runs inside the handler's transaction and must not end it. The same redirections once more change
         nothing and count nothing.
+        """
+        ...
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """What a relinker may have beside: the erasure of a customer's rows, where it holds personal data."""
+
+    def forget(self, connection: Connection, tenant_id: str, customer_ids: Collection[str]) -> None:
+        """Erase what the rows of these ids say about the person; all of them were one.
+
+        Runs inside the handler's transaction and must not end it. Once more changes nothing.
         """
         ...
