@@ -7,6 +7,9 @@ from merge_engine.large.leases import Lease, LeaseLost, MovingMerge
 from merge_engine.large.merges import LargeMerges
 from merge_engine.large.moving import Step
 from merge_engine.large.progress import LargeMerge
+from merge_engine.large.returning import ReturnStep
+from merge_engine.large.undo_state import ReturningMerge
+from merge_engine.large.unmerges import LargeUnmerges
 from merge_engine.values import (
     Account,
     Canonical,
@@ -38,6 +41,7 @@ __all__ = [
     "Identifier",
     "LargeMerge",
     "LargeMerges",
+    "LargeUnmerges",
     "Lease",
     "LeaseLost",
     "MergeEngine",
@@ -48,6 +52,8 @@ __all__ = [
     "MovingMerge",
     "PlanError",
     "Preview",
+    "ReturnStep",
+    "ReturningMerge",
     "RootMoved",
     "RuleCheck",
     "RuleFigure",

@@ -12,6 +12,7 @@ from customer_identity.merging import (
     MergeResult,
     NotDuplicateOrder,
     NotDuplicateResult,
+    RowsReturning,
     UnmergeOrder,
     UnmergeResult,
 )
@@ -33,8 +34,10 @@ from merge_engine import (
 from merge_engine.checking import check_plan
 from merge_engine.compiled_plan import CompiledPlan, compile_plan
 from merge_engine.erasing import ErasureResult
+from merge_engine.large import undoing
 from merge_engine.large.merges import LargeMerges
 from merge_engine.large.sizing import ROWS_A_TRANSACTION
+from merge_engine.large.unmerges import LargeUnmerges
 from merge_engine.live_schema import load_schema
 from merge_engine.plan_file import load_plan, place_in
 from merge_engine.statements.reads import canonical_customers
@@ -60,6 +63,8 @@ class MergeEngine:
         self._source = source
         self.large = LargeMerges(compiled)
         """The merges whose rows follow in chunks."""
+        self.unmerges = LargeUnmerges(compiled)
+        """Those of them whose rows go back in chunks."""
 
     @classmethod
     def load(cls, plan: str | Path, *, schema: str = "merge") -> "MergeEngine":
@@ -92,6 +97,10 @@ class MergeEngine:
     def unmerge(self, connection: Connection, order: UnmergeOrder) -> UnmergeResult:
         """Take a merge apart from its journal and report all that could not go back. May raise RootMoved."""
         return unmerging.unmerge(connection, self._compiled, order)
+
+    def begin_unmerge(self, connection: Connection, order: UnmergeOrder) -> UnmergeResult | RowsReturning:
+        """The same; but the rows of a large merge go back in chunks before (`unmerges`). May raise RootMoved."""
+        return undoing.begin_unmerge(connection, self._compiled, order)
 
     def erase(
         self, connection: Connection, tenant_id: str, customer_id: str, *, confirmed: bool = False

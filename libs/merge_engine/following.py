@@ -4,12 +4,13 @@ Rows of tables that move in chunks may also go there at once, journalled for eve
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import Connection
 
 from merge_engine.compiled_plan import CompiledPlan
+from merge_engine.deleted_records import DeletedRecord, absent_customers, deleted_records, go_again, stand_in
 from merge_engine.loading import TenantId, columns
 from merge_engine.moving_children import ChildMoves, Pair, move_children
 from merge_engine.purging import purge_again
@@ -20,17 +21,22 @@ def follow(
 ) -> Iterator[tuple[Sequence[Pair], ChildMoves]]:
     """Move what hangs on the losers, and on everybody on their way, to the roots; answers what each step moved.
 
-    Without `chunks`, rows that can move in chunks stay where they are.
+    Without `chunks`, rows that can move in chunks stay where they are. To be run to its end: records that merges
+    deleted stand in for a while, so that rows go from merge to merge and can be taken back from merge to merge.
     """
-    for step in _steps(connection, compiled, losers):
-        pairs = [hop.pair for hop in step]
+    tenants, ids = columns(losers, 2)
+    edges = connection.exec_driver_sql(compiled.upkeep.path, {"tenants": tenants, "ids": ids}).all()
+    new_ids = _new_ids(connection, compiled, [edge[3] for edge in edges])
+    absent = absent_customers(connection, compiled, [(edge[0], edge[2]) for edge in edges]) - new_ids.keys()
+    back = _back(connection, compiled, absent, [edge[3] for edge in edges])
+    for pairs in _steps(edges, new_ids, absent - back.keys()):
+        merge_ids = [pair.merge_id for pair in pairs]
         seq = connection.exec_driver_sql(f"SELECT max(seq) FROM {compiled.names.schema}.journal").scalar_one()
-        staying: Collection[str] = () if chunks else {pair.merge_id for pair in pairs}
-        moves = move_children(connection, compiled, pairs, moving=staying)
-        for hop in step:
-            _journal_passed(connection, compiled, hop, seq or 0)
-        purge_again(connection, compiled, [pair.merge_id for pair in pairs])
+        moves = move_children(connection, compiled, pairs, moving=() if chunks else set(merge_ids))
+        _remember(connection, compiled, merge_ids, seq or 0)
+        purge_again(connection, compiled, merge_ids)
         yield pairs, moves
+    go_again(connection, compiled, list(back.values()))
 
 
 def follow_some(connection: Connection, compiled: CompiledPlan, loser: TenantId, root_id: str, limit: int) -> int:
@@ -59,32 +65,18 @@ def path(connection: Connection, compiled: CompiledPlan, customer: TenantId) -> 
     return [(edge.merge_id, edge.loser_id) for edge in connection.exec_driver_sql(compiled.upkeep.path, named)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Hop:
-    """One edge, taken to the next customer that has a record; `passed` are the merges (id, loser) that it goes past."""
-
-    pair: Pair
-    passed: tuple[tuple[str, str], ...]
-
-
-def _steps(connection: Connection, compiled: CompiledPlan, losers: Sequence[TenantId]) -> Iterator[list[_Hop]]:
+def _steps(edges: Sequence[Any], new_ids: Mapping[TenantId, str], absent: Collection[TenantId]) -> Iterator[list[Pair]]:
     """Edges from the losers to their roots, the farthest first.
 
     Edges of one step never share a winner, so that rows which meet there are ranked one after the other. Nobody
-    without a record takes rows: such a winner was merged on and deleted, or has got another id.
+    without a record takes rows: who has got another id takes them under that, and past the others they go on.
     """
-    tenants, ids = columns(losers, 2)
-    edges = connection.exec_driver_sql(compiled.upkeep.path, {"tenants": tenants, "ids": ids}).all()
-    new_ids = _new_ids(connection, compiled, [edge[3] for edge in edges])
-    absent = _absent(connection, compiled, [(edge[0], edge[2]) for edge in edges]) - new_ids.keys()
-    onwards = {(tenant, loser): (winner, merge_id) for tenant, loser, winner, merge_id, *_ in edges}
+    onwards = {(tenant, loser): winner for tenant, loser, winner, *_ in edges}
     for _, step in groupby(edges, key=lambda edge: edge[4]):
         waiting = []
         for tenant, loser, winner, merge_id, _, facilitator in step:
-            passed = []
             while (tenant, winner) in absent and (tenant, winner) in onwards:
-                passed.append((onwards[tenant, winner][1], winner))
-                winner = onwards[tenant, winner][0]  # noqa: PLW2901 - the way goes on
+                winner = onwards[tenant, winner]  # noqa: PLW2901 - the way goes on
             pair = Pair(
                 merge_id=merge_id,
                 tenant_id=tenant,
@@ -93,25 +85,25 @@ def _steps(connection: Connection, compiled: CompiledPlan, losers: Sequence[Tena
                 position=1,
                 facilitator_id=facilitator,
             )
-            waiting.append(_Hop(pair=pair, passed=tuple(passed)))
+            waiting.append(pair)
         while waiting:
-            now = {(hop.pair.tenant_id, hop.pair.winner_id): hop for hop in reversed(waiting)}
+            now = {(pair.tenant_id, pair.winner_id): pair for pair in reversed(waiting)}
             yield list(now.values())
-            waiting = [hop for hop in waiting if now[hop.pair.tenant_id, hop.pair.winner_id] is not hop]
+            waiting = [pair for pair in waiting if now[pair.tenant_id, pair.winner_id] is not pair]
 
 
-def _absent(connection: Connection, compiled: CompiledPlan, ids: Sequence[TenantId]) -> set[TenantId]:
-    """Customers without a record."""
-    names = compiled.names
-    tenants, customer_ids = columns(ids, 2)
-    match = names.match("c", names.typed_tenant("n.tenant_id"), names.typed_key("n.customer_id"))
-    rows = connection.exec_driver_sql(
-        "SELECT n.tenant_id, n.customer_id "
-        "FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS n(tenant_id, customer_id) "
-        f"WHERE NOT EXISTS (SELECT FROM {names.customers} c WHERE {match})",
-        {"tenants": tenants, "ids": customer_ids},
-    )
-    return {(tenant, customer_id) for tenant, customer_id in rows}
+def _back(
+    connection: Connection, compiled: CompiledPlan, absent: Collection[TenantId], merge_ids: Sequence[str]
+) -> Mapping[TenantId, DeletedRecord]:
+    """Records on the way that merges deleted, there again as far as the journal still holds them."""
+    if not absent:
+        return {}
+    deleted = deleted_records(connection, compiled, merge_ids)
+    return {
+        customer: record
+        for customer, record in deleted.items()
+        if customer in absent and stand_in(connection, compiled, record)
+    }
 
 
 def _new_ids(connection: Connection, compiled: CompiledPlan, merge_ids: Sequence[str]) -> dict[TenantId, str]:
@@ -130,20 +122,15 @@ def _now(tenant: str, id_: str, new_ids: Mapping[TenantId, str]) -> str:
     return id_
 
 
-def _journal_passed(connection: Connection, compiled: CompiledPlan, hop: _Hop, last_line: int) -> None:
-    """Rows that went past a merge went through it for whoever takes it apart."""
+def _remember(connection: Connection, compiled: CompiledPlan, merge_ids: Sequence[str], last_line: int) -> None:
+    """These rows came late: an undo has to know them from those that came with their merge."""
     schema = compiled.names.schema
-    for merge_id, from_id in hop.passed:
-        connection.exec_driver_sql(
-            f"""
-INSERT INTO {schema}.journal (merge_id, tenant_id, table_name, from_id, action, row_ids)
-SELECT %(passed)s::uuid, tenant_id, table_name, %(from_id)s, action, row_ids FROM {schema}.journal
-WHERE merge_id = %(merge_id)s::uuid AND from_id = %(loser_id)s AND action = 'MOVED' AND seq > %(last_line)s""",
-            {
-                "passed": merge_id,
-                "from_id": from_id,
-                "merge_id": hop.pair.merge_id,
-                "loser_id": hop.pair.loser_id,
-                "last_line": last_line,
-            },
-        )
+    connection.exec_driver_sql(
+        f"""
+INSERT INTO {schema}.late_rows (merge_id, table_name, row_id)
+SELECT j.merge_id, j.table_name, r.id FROM {schema}.journal j CROSS JOIN LATERAL unnest(j.row_ids) AS r(id)
+WHERE j.merge_id = ANY(%(merge_ids)s::text[]::uuid[]) AND j.seq > %(last_line)s
+  AND j.action IN ('MOVED', 'REMOVED', 'KEPT', 'HANDED_OVER')
+ON CONFLICT DO NOTHING""",
+        {"merge_ids": list(merge_ids), "last_line": last_line},
+    )

@@ -12,6 +12,7 @@ from customer_identity.merging.rules import Parties
 from merge_engine.choosing import offered_rows
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.explaining import FiguresByCustomer, load_figures, rule_checks
+from merge_engine.large.sizing import crowded
 from merge_engine.literals import typed_literals
 from merge_engine.loading import load_asserted, load_identities, load_roots
 from merge_engine.moving_children import Pair, choice_parameters, pair_parameters
@@ -35,7 +36,17 @@ def preview(connection: Connection, compiled: CompiledPlan, order: MergeOrder) -
         return judged.preview
     moves = _moves(connection, compiled, judgement)
     choices = offered_rows(connection, compiled, judgement.parties)
-    return replace(judged.preview, moves=moves, fields=_fields(compiled, judgement), choices=choices)
+    losers = [(order.tenant_id, loser.root_id) for loser in judgement.parties.losers]
+    too_large = crowded(connection, compiled, losers)
+    failures = (*judged.preview.failures, *((too_large,) if too_large else ()))
+    return replace(
+        judged.preview,
+        eligible=not failures,
+        failures=failures,
+        moves=moves,
+        fields=_fields(compiled, judgement),
+        choices=choices,
+    )
 
 
 def eligibility(

@@ -6,7 +6,8 @@ from sqlalchemy import Connection
 
 from merge_engine.compiled_plan import CompiledPlan
 
-# An undo that began inside the window may still read them; no transaction lasts that long.
+# An undo that began inside the window may still read them; no transaction lasts that long. One that takes its rows back
+# in chunks is waited for.
 _GRACE = "15 minutes"
 
 
@@ -26,8 +27,10 @@ def purge_images(connection: Connection, compiled: CompiledPlan, *, merges: int,
     schema = compiled.names.schema
     due = connection.exec_driver_sql(
         f"""
-SELECT merge_id::text FROM {schema}.merges
+SELECT merge_id::text FROM {schema}.merges m
 WHERE purged_at IS NULL AND undoable_until < clock_timestamp() - %(grace)s::interval
+  AND NOT EXISTS (SELECT FROM {schema}.large_unmerges u
+                  WHERE u.merge_id = m.merge_id AND u.state IN ('RETURNING', 'TURNED_BACK'))
 ORDER BY undoable_until LIMIT %(merges)s FOR UPDATE SKIP LOCKED""",
         {"grace": _GRACE, "merges": merges},
     )

@@ -1,10 +1,10 @@
 """Reads for people and services: canonical ids, records, searches, accounts, merges."""
 
 from collections.abc import Mapping, Sequence
-from uuid import UUID
 
 from sqlalchemy import Connection
 
+from event_runtime.identifiers import uuid_of
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.values import (
     Account,
@@ -85,9 +85,7 @@ def _count_rows(connection: Connection, compiled: CompiledPlan, one: Mapping[str
 
 def load_merge(connection: Connection, compiled: CompiledPlan, merge_id: str) -> MergeRecord | None:
     """One merge as it was recorded; None for an unknown id, and for text that is no id at all."""
-    try:
-        UUID(merge_id)
-    except ValueError:
+    if uuid_of(merge_id) is None:
         return None
     row = connection.exec_driver_sql(compiled.reads.merges, {"merge_id": merge_id}).one_or_none()
     if row is None:

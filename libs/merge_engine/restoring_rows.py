@@ -102,8 +102,7 @@ class _Line:
             elsewhere = self.connection.exec_driver_sql(self.undo.present, self._parameters(left))
             self.done.keep(self.undo.name, len(elsewhere.all()), "MOVED_ELSEWHERE_SINCE")
         if self.undo.flag is not None and self.entry.before is not None:
-            flagged = [row_id for row_id in self._before() if row_id in returned]
-            self.connection.exec_driver_sql(self.undo.flag, self._parameters(flagged))
+            self._halving([row_id for row_id in self._before() if row_id in returned], self._flag)
         return returned
 
     def claim_back(self) -> set[str]:
@@ -166,6 +165,10 @@ class _Line:
         left = self.connection.exec_driver_sql(self.undo.owned, owner).scalar_one()
         self.done.keep(self.undo.name, left, "USED_SINCE")
         return set()
+
+    def _flag(self, row_ids: Sequence[str]) -> set[str]:
+        self.connection.exec_driver_sql(self.undo.flag or "", self._parameters(row_ids))
+        return set(row_ids)
 
     def _take_out(self, add: str, image: str) -> set[str]:
         figures = {"image": image, "tenant": self.entry.tenant_id}

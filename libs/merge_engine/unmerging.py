@@ -4,7 +4,8 @@ LINEAR takes apart what no newer merge was built on. TREE takes a loser, with al
 whoever answers for it now; the merges in between stay, as if the loser had never been there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
@@ -28,6 +29,8 @@ from customer_identity.merging.identity_map import redirects_of_unmerge, subtree
 from merge_engine.applying import keep_redirects
 from merge_engine.asserting import keep_pairs
 from merge_engine.compiled_plan import CompiledPlan
+from merge_engine.deleted_records import go_again
+from merge_engine.large import returning
 from merge_engine.large.progress import large_merges, moving_merges
 from merge_engine.loading import load_identities, load_roots
 from merge_engine.merging import lock_customers, require_unmoved
@@ -35,8 +38,13 @@ from merge_engine.reading import load_merge
 from merge_engine.restoring_fields import restore_fields
 from merge_engine.restoring_rows import Restoration
 from merge_engine.statements.customers import BOUNDS, LIMITS, SET_LIMITS, UNHURRIED
-from merge_engine.unmerging_records import PlaceTaken, bring_records_back, restore_records, take_records_away
-from merge_engine.unmerging_rows import Undoing, plan_undoing, take_rows_back
+from merge_engine.unmerging_plan import Undoing, plan_undoing
+from merge_engine.unmerging_records import (
+    PlaceTaken,
+    bring_records_back,
+    restore_records,
+)
+from merge_engine.unmerging_rows import take_rows_back
 from merge_engine.unmerging_scope import Scope, load_scope
 from merge_engine.unmerging_sums import take_sums_back
 from merge_engine.values import MergeRecord
@@ -44,6 +52,16 @@ from merge_engine.values import MergeRecord
 
 def unmerge(connection: Connection, compiled: CompiledPlan, order: UnmergeOrder) -> UnmergeResult:
     """Restore the losers of a merge from its journal. Nothing is guessed: what cannot go back is listed."""
+    scope = scope_of(connection, compiled, order)
+    if not isinstance(scope, Scope):
+        return scope
+    with time_for(connection, compiled, scope):
+        undoing = undoing_of(connection, compiled, order, scope)
+        return undoing if isinstance(undoing, Refused) else apart(connection, compiled, order, undoing)
+
+
+def scope_of(connection: Connection, compiled: CompiledPlan, order: UnmergeOrder) -> Scope | Noop | Refused:
+    """Lock everybody concerned and see what is to be taken apart, unless nothing is or something forbids it."""
     merge = load_merge(connection, compiled, order.merge_id)
     if merge is None or merge.tenant_id != order.tenant_id:
         return _refused(order, "MERGE_NOT_FOUND", (), "there is no such merge", "look up the id with status")
@@ -72,56 +90,71 @@ def unmerge(connection: Connection, compiled: CompiledPlan, order: UnmergeOrder)
     if scope.conversions:
         message = f"the customer got another id since, by conversion {', '.join(scope.conversions)}"
         return _refused(order, "UNMERGE_NEWER_FIRST", losers, message, "convert the customer back first")
-    large = large_merges(connection, compiled, list(scope.by_id))
-    if not large:
-        return _undo(connection, compiled, order, scope, is_large=False)
-    # Lines of all merges of the identity are read, and a large merge's are many.
+    return scope
+
+
+@contextmanager
+def time_for(connection: Connection, compiled: CompiledPlan, scope: Scope) -> Iterator[None]:
+    """Lines of all merges of the identity are read, and a large merge's are many."""
+    if not large_merges(connection, compiled, list(scope.by_id)):
+        yield
+        return
     limits = connection.exec_driver_sql(LIMITS).one()._asdict()
     connection.exec_driver_sql(SET_LIMITS, UNHURRIED)
-    result = _undo(connection, compiled, order, scope, is_large=merge.merge_id in large)
+    yield
     connection.exec_driver_sql(SET_LIMITS, limits)
-    return result
 
 
-def _undo(
-    connection: Connection, compiled: CompiledPlan, order: UnmergeOrder, scope: Scope, *, is_large: bool
-) -> UnmergeResult:
-    """Take the merge apart unless newer ones stand in the way; a large merge knows no other order than newest first."""
-    losers = scope.leaving
+def undoing_of(connection: Connection, compiled: CompiledPlan, order: UnmergeOrder, scope: Scope) -> Undoing | Refused:
+    """What is to be taken back, unless newer merges stand in the way; large ones know no order but newest first."""
     undoing = plan_undoing(connection, compiled, scope)
-    if order.mode is UnmergeMode.LINEAR or is_large:
-        # In the order in which they must go: the way to the root backwards, then what happened at the winner itself.
-        newer = ", ".join(dict.fromkeys([*reversed(scope.hops), *undoing.met]))
-        if newer:
-            message = f"newer merges involve these rows: {newer}"
-            if order.mode is UnmergeMode.TREE:
-                message = f"a large merge is undone newest first; newer merges: {newer}"
-            return _refused(order, "UNMERGE_NEWER_FIRST", losers, message, f"unmerge first: {newer}")
+    if order.mode is UnmergeMode.TREE and not returning.rows_in_chunks(connection, compiled, scope):
+        return undoing
+    # In the order in which they must go: the way to the root backwards, then what happened at the winner itself.
+    newer = ", ".join(dict.fromkeys([*reversed(scope.hops), *undoing.met]))
+    if not newer:
+        return undoing
+    message = f"newer merges involve these rows: {newer}"
+    if order.mode is UnmergeMode.TREE:
+        message = f"a large merge is undone newest first; newer merges: {newer}"
+    return _refused(order, "UNMERGE_NEWER_FIRST", scope.leaving, message, f"unmerge first: {newer}")
+
+
+def apart(
+    connection: Connection,
+    compiled: CompiledPlan,
+    order: UnmergeOrder,
+    undoing: Undoing,
+    done: Restoration | None = None,
+) -> Unmerged | Refused:
+    """Take the merge apart; `done` is what went back before."""
     try:
         with connection.begin_nested():
-            return _take_apart(connection, compiled, order, undoing)
+            return _take_apart(connection, compiled, order, undoing, done or Restoration())
     except PlaceTaken as taken:
-        if taken.customer_id in losers:
+        scope = undoing.scope
+        if taken.customer_id in scope.leaving:
             message = "a value of the customer that only one record may hold is another's by now"
             return _refused(order, "VALUE_TAKEN", (taken.customer_id,), message, "free the value first")
         newer = ", ".join(reversed(scope.hops))
         message = f"records that newer merges deleted cannot come back: {newer}"
-        return _refused(order, "UNMERGE_NEWER_FIRST", losers, message, f"unmerge first: {newer}")
+        return _refused(order, "UNMERGE_NEWER_FIRST", scope.leaving, message, f"unmerge first: {newer}")
 
 
-def _take_apart(connection: Connection, compiled: CompiledPlan, order: UnmergeOrder, undoing: Undoing) -> Unmerged:
+def _take_apart(
+    connection: Connection, compiled: CompiledPlan, order: UnmergeOrder, undoing: Undoing, done: Restoration
+) -> Unmerged:
     scope = undoing.scope
     root = (scope.tenant_id, scope.root_id)
     now = load_roots(connection, compiled, [root]).now
     subtrees = _subtrees(load_identities(connection, compiled, [root])[root], scope.leaving)
     gone = [member.customer_id for subtree in subtrees.values() for member in subtree]
-    done = Restoration()
     # The winner before the losers: what only one record may hold is free when its owner comes back.
     restore_fields(connection, compiled, scope, gone, done)
     brought_back = bring_records_back(connection, compiled, undoing)
     take_rows_back(connection, compiled, undoing, done)
     take_sums_back(connection, compiled, scope, undoing.sums, done)
-    take_records_away(connection, compiled, scope, brought_back)
+    go_again(connection, compiled, brought_back)
     _deactivate(connection, compiled, scope)
     redirects = tuple(redirect for id_, subtree in subtrees.items() for redirect in redirects_of_unmerge(id_, subtree))
     keep_redirects(connection, compiled, [(scope.merge.merge_id, scope.tenant_id, redirects)], now)

@@ -24,11 +24,16 @@ def take_sums_back(
     connection: Connection, compiled: CompiledPlan, scope: Scope, sums: Sequence[JournalEntry], done: Restoration
 ) -> None:
     """Give each loser its figures back; rows that exist only because of those go too."""
+    lines = sorted((entry for entry in sums if entry.action == "SUMMED"), key=lambda entry: entry.seq)
+    first: dict[tuple[str, str], JournalEntry] = {}
+    for entry in lines:
+        first.setdefault((entry.label, entry.from_id), entry)
     taken: dict[str, list[JournalEntry]] = {}
-    for entry in sorted((entry for entry in sums if entry.action == "SUMMED"), key=lambda entry: -entry.seq):
+    for entry in reversed(lines):
         before = len(done.conflicts)
         missing = entry.row_ids if scope.root_id == entry.winner_id else ()
-        undo_entry(connection, compiled, replace(entry, winner_id=scope.root_id, row_ids=missing), done)
+        line = replace(entry, winner_id=scope.root_id, row_ids=missing)
+        undo_entry(connection, compiled, _as_first(compiled, line, first[entry.label, entry.from_id]), done)
         if all(conflict.reason in _DONE_ALL_THE_SAME for conflict in done.conflicts[before:]):
             taken.setdefault(entry.label, []).append(entry)
     for label, entries in taken.items():
@@ -36,6 +41,18 @@ def take_sums_back(
         for entry in entries:
             table.take_from_way(_image(entry.before))
         table.drop_needless([_image(entry.before) for entry in entries], done)
+    for entry in first.values():
+        _Figures(connection=connection, compiled=compiled, scope=scope, label=entry.label).forget_made_meanwhile(entry)
+
+
+def _as_first(compiled: CompiledPlan, entry: JournalEntry, first: JournalEntry) -> JournalEntry:
+    """Figures that came late go to the row that the loser had, not to the one that was made for them meanwhile."""
+    undo = compiled.undo.children.get(entry.label)
+    if entry.seq == first.seq or undo is None:
+        return entry
+    image = _image(entry.before)
+    figures = {column: image.get(column) for column in undo.sums}
+    return replace(entry, before=_text({**_image(first.before), **figures}))
 
 
 _DONE_ALL_THE_SAME = frozenset({"ROW_GONE_SINCE", "BELOW_ZERO"})
@@ -89,6 +106,12 @@ class _Figures:
                 return
             for seq in (made.seq, *(seq for seq, _ in lines)):
                 self._forget(seq)
+
+    def forget_made_meanwhile(self, first: JournalEntry) -> None:
+        """A loser's row that a merge made for late figures, when its own had gone on, is its own again."""
+        made = self._made(first.from_id)
+        if made is not None and made.seq > first.seq:
+            self._forget(made.seq)
 
     def _hand_over(self, made: JournalEntry, heir: tuple[str, _Image], taken: Sequence[_Image], place: int) -> None:
         """The row was made after one of a loser that goes: it is the next one's from now on, and looks like it."""

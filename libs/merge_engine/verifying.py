@@ -29,6 +29,7 @@ def verify(connection: Connection, compiled: CompiledPlan, merge_id: str | None)
     yield from _map(connection, compiled, scope)
     yield from moving.without_theirs(_records(connection, compiled, scope))
     yield from moving.without_theirs(_sums(connection, compiled, scope))
+    yield from moving.without_theirs(_unjournalled(connection, compiled, scope))
 
 
 def _leftovers(connection: Connection, compiled: CompiledPlan, scope: _Scope) -> Iterator[Finding]:
@@ -94,3 +95,15 @@ def _sums(connection: Connection, compiled: CompiledPlan, scope: _Scope) -> Iter
                 table=check.table,
                 detail=f"{check.column} is {figure}, the rows it stands for make {total}",
             )
+
+
+def _unjournalled(connection: Connection, compiled: CompiledPlan, scope: _Scope) -> Iterator[Finding]:
+    """What a merge did to its records must be on record, or nobody can undo it."""
+    for tenant, customer_id, merge_id in connection.exec_driver_sql(compiled.upkeep.unjournalled, scope):
+        yield Finding(
+            kind=FindingKind.JOURNAL_MISSING,
+            tenant_id=tenant,
+            customer_id=customer_id,
+            table=None,
+            detail=f"merge {merge_id} has no record of what it did",
+        )

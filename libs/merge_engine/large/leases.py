@@ -1,4 +1,4 @@
-"""Who moves the rows of a large merge: one mover at a time, by a lease on the database's clock.
+"""Who moves the rows of a large merge, or brings them back: one mover at a time, by a lease on the database's clock.
 
 Every change is made under the lease's token, in the transaction that moves the rows. A mover that was stopped for so
 long that somebody else took over finds its token outdated, and changes nothing any more.
@@ -21,11 +21,32 @@ class LeaseLost(MergeEngineError):  # noqa: N818 - named for what happened
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to move the rows of one merge, for a while."""
+    """The right to move the rows of one merge, for a while. `key` is the id of the row that says how far it is."""
 
+    key: str
     merge_id: str
     token: int
     lasts: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Works:
+    """A table whose rows are work to be leased: its name, its key, and the condition that a row is still to be done."""
+
+    table: str
+    key: str
+    under_way: str
+
+    @classmethod
+    def merges(cls, compiled: CompiledPlan) -> "Works":
+        """Large merges whose rows move."""
+        return cls(table=f"{compiled.names.schema}.large_merges", key="merge_id", under_way="state <> 'COMPLETE'")
+
+    @classmethod
+    def unmerges(cls, compiled: CompiledPlan) -> "Works":
+        """Merges whose rows go back."""
+        under_way = "state IN ('RETURNING', 'TURNED_BACK')"
+        return cls(table=f"{compiled.names.schema}.large_unmerges", key="unmerge_id", under_way=under_way)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,19 +82,21 @@ class MovingMerge:
         return replace(self, moved=tuple(figures.values()))
 
 
-def claim(connection: Connection, compiled: CompiledPlan, owner: str, lasts: timedelta) -> Lease | None:
+def claim(connection: Connection, works: Works, owner: str, lasts: timedelta) -> Lease | None:
     """Take the oldest merge that nobody is moving; None when there is none. One that is being worked on is skipped."""
     row = connection.exec_driver_sql(
+        # Materialized: joined for each row, it would take one after the other, for it skips what it has taken.
         f"""
-UPDATE {compiled.names.schema}.large_merges l
+WITH free AS MATERIALIZED (
+  SELECT {works.key} FROM {works.table}
+  WHERE {works.under_way} AND lease_until < clock_timestamp()
+  ORDER BY started_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+UPDATE {works.table} l
 SET owner = %(owner)s, token = l.token + 1, lease_until = clock_timestamp() + %(lasts)s
-FROM (SELECT merge_id FROM {compiled.names.schema}.large_merges
-      WHERE state <> 'COMPLETE' AND lease_until < clock_timestamp()
-      ORDER BY started_at LIMIT 1 FOR UPDATE SKIP LOCKED) free
-WHERE l.merge_id = free.merge_id RETURNING l.merge_id::text, l.token""",
+FROM free WHERE l.{works.key} = free.{works.key} RETURNING l.{works.key}::text, l.merge_id::text, l.token""",
         {"owner": owner, "lasts": lasts},
     ).one_or_none()
-    return None if row is None else Lease(merge_id=row[0], token=row[1], lasts=lasts)
+    return None if row is None else Lease(key=row[0], merge_id=row[1], token=row[2], lasts=lasts)
 
 
 def hold(connection: Connection, compiled: CompiledPlan, lease: Lease) -> MovingMerge:
@@ -143,16 +166,14 @@ RETURNING coalesce((SELECT k.canonical_id FROM {schema}.canonical k
     return root_id
 
 
-def release(
-    connection: Connection, compiled: CompiledPlan, lease: Lease, *, after: timedelta, problem: str | None
-) -> None:
+def release(connection: Connection, works: Works, lease: Lease, *, after: timedelta, problem: str | None) -> None:
     """Let another mover have the merge, at once or after a while; `problem` says why it could not go on."""
     connection.exec_driver_sql(
         f"""
-UPDATE {compiled.names.schema}.large_merges
+UPDATE {works.table}
 SET lease_until = clock_timestamp() + %(after)s, problem = coalesce(%(problem)s::text, problem)
-WHERE merge_id = %(merge_id)s::uuid AND token = %(token)s""",
-        {"merge_id": lease.merge_id, "token": lease.token, "after": after, "problem": problem},
+WHERE {works.key} = %(key)s::uuid AND token = %(token)s""",
+        {"key": lease.key, "token": lease.token, "after": after, "problem": problem},
     )
 
 

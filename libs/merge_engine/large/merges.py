@@ -20,11 +20,11 @@ class LargeMerges:
 
     def claim(self, connection: Connection, owner: str, lasts: timedelta) -> Lease | None:
         """Take over the oldest merge that nobody is moving; None when there is none."""
-        return leases.claim(connection, self._compiled, owner, lasts)
+        return leases.claim(connection, leases.Works.merges(self._compiled), owner, lasts)
 
     def release(self, connection: Connection, lease: Lease, *, after: timedelta, problem: str | None = None) -> None:
         """Let another mover have the merge, at once or after a while; `problem` says why it could not go on."""
-        leases.release(connection, self._compiled, lease, after=after, problem=problem)
+        leases.release(connection, leases.Works.merges(self._compiled), lease, after=after, problem=problem)
 
     def list_rows(self, connection: Connection, lease: Lease, *, chunk_rows: int) -> Step:
         """Write down what is to be moved, which takes a second or so for a million rows. Raises LeaseLost."""

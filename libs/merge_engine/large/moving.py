@@ -13,11 +13,12 @@ from sqlalchemy import Connection
 
 from customer_identity.merging import Moved
 from merge_engine.compiled_plan import CompiledPlan
+from merge_engine.deleted_records import delete_again
 from merge_engine.faults import MergeEngineError, RootMoved
 from merge_engine.following import follow, path
 from merge_engine.large.leases import Lease, MovingMerge, hold, keep
 from merge_engine.merging import lock_customers
-from merge_engine.moving_children import Pair, pair_parameters
+from merge_engine.moving_children import Pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,9 @@ def finish(connection: Connection, compiled: CompiledPlan, lease: Lease, *, chun
     """
     merge = hold(connection, compiled, lease)
     losers = _losers(connection, compiled, merge)
+    # Looked at before the locks too: an index is full of the rows that are gone, and the first look takes the time.
+    if _left(connection, compiled, merge, losers, chunk_rows + 1) > chunk_rows:
+        return None
     losing = {(merge.tenant_id, loser_id): True for loser_id in losers}
     lock_customers(connection, compiled, {**losing, (merge.tenant_id, merge.root_id): False})
     if _left(connection, compiled, merge, losers, chunk_rows + 1) > chunk_rows:
@@ -187,5 +191,5 @@ def _end_losers(
             )
             for position, loser_id in enumerate(losers, start=1)
         ]
-        connection.exec_driver_sql(compiled.customers.losers, pair_parameters(pairs))
+        delete_again(connection, compiled, pairs)
     return late

@@ -1,9 +1,8 @@
-"""How far large merges are; reads only."""
+"""How far large merges are, on their way or on their way back; reads only."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -13,7 +12,7 @@ from merge_engine.values import Finding, FindingKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LargeMerge:
-    """How far the rows of one large merge are.
+    """How far the rows of one large merge are, or (`going_back`) those of one that is being taken apart.
 
     Nobody has counted them before `listed`. `problem` says why the last try to go on failed; it is tried again.
     """
@@ -28,22 +27,27 @@ class LargeMerge:
     started_at: datetime
     completed_at: datetime | None
     problem: str | None
+    going_back: bool = False
 
 
 def large_merges(connection: Connection, compiled: CompiledPlan, merge_ids: Sequence[str]) -> dict[str, LargeMerge]:
-    """Those of the merges that are large, whether they still move or have come to their end."""
+    """Those of the merges that are large, whether their rows still move, or go back, or have come to their end."""
+    named = "merge_id = ANY(%(merge_ids)s::text[]::uuid[])"
     rows = connection.exec_driver_sql(
-        f"{_columns(compiled)} WHERE l.merge_id = ANY(%(merge_ids)s::text[]::uuid[])", {"merge_ids": list(merge_ids)}
+        f"{_on_their_way(compiled)} WHERE l.{named} "
+        f"UNION ALL {_on_their_way_back(compiled)} AND u.{named} ORDER BY going_back",
+        {"merge_ids": list(merge_ids)},
     )
-    return {row[0]: _large_merge(row) for row in rows}
+    return {row["merge_id"]: LargeMerge(**row) for row in rows.mappings()}
 
 
 def still_moving(connection: Connection, compiled: CompiledPlan) -> list[LargeMerge]:
-    """Every merge whose rows still move, the oldest first."""
+    """Every merge whose rows still move, or go back, the oldest first."""
     rows = connection.exec_driver_sql(
-        f"{_columns(compiled)} WHERE l.state <> 'COMPLETE' ORDER BY l.started_at, l.merge_id"
+        f"{_on_their_way(compiled)} WHERE l.state <> 'COMPLETE' "
+        f"UNION ALL {_on_their_way_back(compiled)} ORDER BY started_at, merge_id"
     )
-    return [_large_merge(row) for row in rows]
+    return [LargeMerge(**row) for row in rows.mappings()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +80,7 @@ def load_moving(connection: Connection, compiled: CompiledPlan, tenant_id: str |
                 tenant_id=one.tenant_id,
                 customer_id=one.winner_id,
                 table=None,
-                detail=f"{one.rows_moved} of {one.rows_total} rows moved"
-                if one.listed
-                else "its rows are being listed",
+                detail=_how_far(one),
             )
             for one in still_moving(connection, compiled)
             if one.merge_id in own
@@ -99,25 +101,25 @@ def moving_merges(
     return [merge_id for (merge_id,) in rows]
 
 
-def _columns(compiled: CompiledPlan) -> str:
+def _how_far(large: LargeMerge) -> str:
+    if not large.listed:
+        return "its rows are being listed"
+    return f"{large.rows_moved} of {large.rows_total} rows {'went back' if large.going_back else 'moved'}"
+
+
+def _on_their_way(compiled: CompiledPlan) -> str:
     schema = compiled.names.schema
     return (
-        "SELECT l.merge_id::text, l.tenant_id, m.winner_id, l.state = 'COMPLETE', l.state <> 'LISTING', l.rows_moved, "
-        "l.rows_total, l.started_at, l.completed_at, l.problem "
-        f"FROM {schema}.large_merges l JOIN {schema}.merges m USING (merge_id)"
+        "SELECT l.merge_id::text, l.tenant_id, m.winner_id, l.state = 'COMPLETE' AS complete, "
+        "l.state <> 'LISTING' AS listed, l.rows_moved, l.rows_total, l.started_at, l.completed_at, l.problem, "
+        f"false AS going_back FROM {schema}.large_merges l JOIN {schema}.merges m USING (merge_id)"
     )
 
 
-def _large_merge(row: Sequence[Any]) -> LargeMerge:
-    return LargeMerge(
-        merge_id=row[0],
-        tenant_id=row[1],
-        winner_id=row[2],
-        complete=row[3],
-        listed=row[4],
-        rows_moved=row[5],
-        rows_total=row[6],
-        started_at=row[7],
-        completed_at=row[8],
-        problem=row[9],
+def _on_their_way_back(compiled: CompiledPlan) -> str:
+    """Of the merges that are being taken apart; those that were are small again."""
+    return (
+        "SELECT u.merge_id::text, u.tenant_id, u.root_id, false, true, u.rows_moved, u.rows_total, u.started_at, "
+        f"u.completed_at, u.problem, true FROM {compiled.names.schema}.large_unmerges u "
+        "WHERE u.state IN ('RETURNING', 'TURNED_BACK')"
     )

@@ -1,18 +1,19 @@
 """How many rows a merge would move, and where: whether they follow in chunks, whether the transaction can take more."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
-from customer_identity.merging import Merged
+from customer_identity.merging import Merged, RuleFailure, Side
 from customer_identity.merging.planning import MergePlan
+from event_runtime.database import execute
+from frozen_values import dataclass
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.faults import TooManyRows
 from merge_engine.large.leases import figures
-from merge_engine.loading import columns, text_columns
+from merge_engine.loading import TenantId, columns, text_columns
 
 ROWS_A_TRANSACTION = 5_000
 """Child rows that one transaction moves at most: a tenth of a second or so, which is what others wait for its locks."""
@@ -25,10 +26,12 @@ class Sizes:
     """What plans will move. `large`: positions of those whose rows will follow in chunks.
 
     `occupied`: the labels of the children in which any loser has rows; in all others there is nothing to do.
+    `too_large`: positions of those that no transaction can take, and why. Then nothing else is said.
     """
 
     large: frozenset[int] = frozenset()
     occupied: frozenset[str] = frozenset()
+    too_large: Mapping[int, RuleFailure] | None = None
 
 
 def measure(connection: Connection, compiled: CompiledPlan, plans: Sequence[MergePlan]) -> Sizes:
@@ -42,14 +45,42 @@ def measure(connection: Connection, compiled: CompiledPlan, plans: Sequence[Merg
     tenants, losers = text_columns(pairs, 2)
     inline = compiled.plan.inline_rows
     limits = {"limit": inline + 1, "limit_at_once": ROWS_A_TRANSACTION + 1}
-    found = connection.exec_driver_sql(compiled.chunks.count, {"tenants": tenants, "losers": losers, **limits}).all()
+    found = execute(connection, compiled.chunks.count, {"tenants": tenants, "losers": losers, **limits}).fetchall()
     sizes = _rows(compiled, plans, found)
+    suspects = [position for position, (_, at_once) in enumerate(sizes) if at_once > ROWS_A_TRANSACTION]
+    if suspects:
+        losing = [(at, [(plans[at].order.tenant_id, one.root_id) for one in plans[at].losers]) for at in suspects]
+        too_large = {at: failure for at, losers in losing if (failure := crowded(connection, compiled, losers))}
+        if too_large:
+            return Sizes(too_large=too_large)
     large = frozenset(position for position, (in_chunks, _) in enumerate(sizes) if in_chunks > inline)
     spent = [at_once + (0 if in_chunks > inline else in_chunks) for in_chunks, at_once in sizes]
     _spend(connection, [n for n in spent if n])
     counts = list(zip(*found, strict=True))[2:]
     occupied = (label for label, of_child in zip(compiled.chunks.counted, counts, strict=True) if any(of_child))
     return Sizes(large=large, occupied=frozenset(occupied))
+
+
+def crowded(connection: Connection, compiled: CompiledPlan, losers: Sequence[TenantId]) -> RuleFailure | None:
+    """Why no transaction can take what these losers have in a table that does not move in chunks; None if one can."""
+    if compiled.chunks.count is None:
+        return None
+    tenants, ids = text_columns(losers, 2)
+    limits = {"limit": 0, "limit_at_once": compiled.plan.rows_at_once + 1}
+    found = execute(connection, compiled.chunks.count, {"tenants": tenants, "losers": ids, **limits}).fetchall()
+    for label, *rows in zip(compiled.chunks.counted, *(counts for _, _, *counts in found), strict=True):
+        limit = ROWS_A_TRANSACTION if label in compiled.chunks.announced else compiled.plan.rows_at_once
+        if sum(rows) > limit:
+            return RuleFailure(
+                rule="TOO_LARGE",
+                side=Side.LOSER,
+                customer_ids=tuple(id_ for _, id_ in losers),
+                field=None,
+                message=f"more than {limit} rows of {label} would move in one transaction",
+                remediation="remove rows that nobody needs, or have the plan move the table in another way",
+                permanent=True,
+            )
+    return None
 
 
 def leave_rows(connection: Connection, compiled: CompiledPlan, merges: Collection[Merged]) -> None:
@@ -69,7 +100,9 @@ FROM unnest(%(merge_ids)s::text[]::uuid[], %(tenants)s::text[], %(command_ids)s:
     )
 
 
-def _rows(compiled: CompiledPlan, plans: Sequence[MergePlan], found: Sequence[Row[Any]]) -> list[tuple[int, int]]:
+def _rows(
+    compiled: CompiledPlan, plans: Sequence[MergePlan], found: Sequence[tuple[Any, ...]]
+) -> list[tuple[int, int]]:
     """Rows of all losers of each plan: those that can move in chunks, and all others."""
     in_chunks = [label in compiled.chunks.tables for label in compiled.chunks.counted]
     by_loser = {tuple(row[:2]): (sum(compress(row[2:], in_chunks)), sum(row[2:])) for row in found}

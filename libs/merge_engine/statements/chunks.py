@@ -21,7 +21,8 @@ class TableChunks:
     move (merge_id, chunk, ids, tenant, loser, target, path_merges, path_ids): moves the rows of a chunk that still are
     the loser's and journals them for every merge they follow; answers how many moved. `ids` is an array literal, which
     takes the type of the id column. move_some (tenant, loser, target, limit, path_merges, path_ids): moves so many rows
-    of a loser that were not listed; the path begins with the loser's own merge.
+    of a loser that were not listed; the path begins with the loser's own merge. give (ids, tenant, holder, taker):
+    hands rows that are one customer's to another one, and journals nothing; answers how many.
     """
 
     table: str
@@ -29,6 +30,7 @@ class TableChunks:
     left: str
     move: str
     move_some: str
+    give: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +39,16 @@ class ChunkStatements:
 
     count (tenants, losers, limit, limit_at_once): answers (tenant, loser, …) with a figure for each label in `counted`:
     how many rows the loser has there, up to `limit`, or up to the other where they do not move in chunks; None when
-    nothing moves. share
-    (tenant, id): keeps a customer from being merged away before the transaction ends. line (merge_id, chunk): answers
-    (table, loser, ids). versions (as names.pairs): of a plan that deletes losers, the versions with which these will
-    end: (merge_id, loser_id, version).
+    nothing moves. `announced` are those of them whose rows an event names one by one. share (tenant, id): keeps a
+    customer from being merged away before the transaction ends. line (merge_id, chunk): answers (table, loser, ids).
+    versions (as names.pairs): of a plan that deletes losers, the versions with which these will end: (merge_id,
+    loser_id, version).
     """
 
     tables: Mapping[str, TableChunks]
     count: str | None
     counted: tuple[str, ...]
+    announced: frozenset[str]
     share: str
     line: str
     versions: str | None
@@ -81,6 +84,11 @@ def chunk_statements(plan: Plan, names: Names) -> ChunkStatements:
         tables={rows.label: _table(child, rows, names) for child, rows in children},
         count=_count(counted, frozenset(rows.label for _, rows in children), names) if counted else None,
         counted=tuple(rows.label for rows in counted),
+        announced=frozenset(
+            ChildRows.of(child, names).label
+            for child in plan.children
+            if isinstance(child, Repoint) and child.external_id is not None
+        ),
         share=f"SELECT FROM {names.customers} c WHERE {one} FOR KEY SHARE",
         line=f"""
 SELECT table_name, from_id, row_ids::text FROM {names.schema}.journal
@@ -114,6 +122,7 @@ def _table(child: Repoint, rows: ChildRows, names: Names) -> TableChunks:
         left=f"SELECT count(*) FROM (SELECT FROM {rows.rows} c WHERE {owned} LIMIT %(limit)s) x",
         move=_move(child, rows, names),
         move_some=_move_some(rows, names, owned),
+        give=_give(child, rows, names),
     )
 
 
@@ -131,18 +140,9 @@ SELECT count(*), coalesce(sum(n), 0)::bigint FROM j"""
 
 
 def _move(child: Repoint, rows: ChildRows, names: Names) -> str:
-    """The rows are found by their ids.
-
-    An index over the customer would look cheaper to the planner, which does not know that this customer has a million:
-    it is left to it only where the customer is part of the row's own key.
-    """
-    tenant, loser = names.typed_tenant("%(tenant)s::text"), names.typed_key("%(loser)s::text")
-    owned = rows.owned("c", tenant, loser, by_index=rows.key_name in child.row_id_columns)
-    typed_ids, by_id = _found_by_id(child, rows)
     return f"""
 WITH u AS (
-  UPDATE {rows.rows} c SET {rows.key} = {rows.of_type(names.typed_key("%(target)s::text"))}{typed_ids}
-  WHERE {by_id} AND {owned}
+  {_handed_over(child, rows, names, holder="loser", taker="target")}
   RETURNING {rows.id_text("c")} AS row_id),
 a AS (SELECT coalesce(array_agg(row_id), '{{}}') AS row_ids, count(*) AS n FROM u),
 k AS (
@@ -153,6 +153,27 @@ p AS (
   SELECT e.merge_id, %(tenant)s::text, {rows.journal_name()}, e.from_id, 'MOVED', a.row_ids, 0
   FROM unnest(%(path_merges)s::text[]::uuid[], %(path_ids)s::text[]) AS e(merge_id, from_id), a WHERE a.n > 0)
 SELECT n FROM a"""
+
+
+def _give(child: Repoint, rows: ChildRows, names: Names) -> str:
+    return f"""
+WITH u AS (
+  {_handed_over(child, rows, names, holder="holder", taker="taker")} RETURNING 1)
+SELECT count(*) FROM u"""
+
+
+def _handed_over(child: Repoint, rows: ChildRows, names: Names, *, holder: str, taker: str) -> str:
+    """The rows `ids` of the customer bound as `holder` become the one's bound as `taker`. They are found by their ids.
+
+    An index over the customer would look cheaper to the planner, which does not know that this customer has a million:
+    it is left to it only where the customer is part of the row's own key.
+    """
+    tenant, key = names.typed_tenant("%(tenant)s::text"), names.typed_key(f"%({holder})s::text")
+    owned = rows.owned("c", tenant, key, by_index=rows.key_name in child.row_id_columns)
+    typed_ids, by_id = _found_by_id(child, rows)
+    taken = rows.of_type(names.typed_key(f"%({taker})s::text"))
+    return f"""UPDATE {rows.rows} c SET {rows.key} = {taken}{typed_ids}
+  WHERE {by_id} AND {owned}"""
 
 
 def _move_some(rows: ChildRows, names: Names, owned: str) -> str:

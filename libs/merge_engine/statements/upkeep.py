@@ -36,7 +36,8 @@ class UpkeepStatements:
     """Checks of the whole database or of one identity (parameters tenant and root, both null for all).
 
     `stragglers` are customers with rows that the reconciler moves, `leftovers` by table all rows that should be gone;
-    `records` (with the marks as parameters) records that are not what the map says.
+    `records` (with the marks as parameters) records that are not what the map says; `unjournalled` merged customers of
+    whom the journal does not tell what their merge (third column) did.
     """
 
     stragglers: str
@@ -45,6 +46,7 @@ class UpkeepStatements:
     map_rows: str
     edges: str
     records: str
+    unjournalled: str
     sums: tuple[SumCheck, ...]
 
 
@@ -91,6 +93,15 @@ SELECT e.tenant_id, e.loser_id, e.winner_id FROM {merge}.edges e
 LEFT JOIN {merge}.canonical k ON k.tenant_id = e.tenant_id AND k.customer_id = e.loser_id
 WHERE e.active AND {IDENTITY_ONLY}""",
         records=_records(plan, names),
+        # An erased merge cannot be undone anyway; what a merge did stays on record when its images are purged.
+        unjournalled=f"""
+SELECT e.tenant_id, e.loser_id, e.merge_id::text FROM {merge}.edges e
+JOIN {merge}.merges m ON m.merge_id = e.merge_id AND m.erased_at IS NULL
+LEFT JOIN {merge}.canonical k ON k.tenant_id = e.tenant_id AND k.customer_id = e.loser_id
+WHERE e.active AND {IDENTITY_ONLY} AND NOT (
+  EXISTS (SELECT 1 FROM {merge}.journal j WHERE j.merge_id = e.merge_id AND j.action = 'WINNER')
+  AND EXISTS (SELECT 1 FROM {merge}.journal j
+              WHERE j.merge_id = e.merge_id AND j.action = 'LOSER' AND j.from_id = e.loser_id))""",
         sums=tuple(
             SumCheck(
                 table=child.table,

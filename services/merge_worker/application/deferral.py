@@ -10,6 +10,7 @@ from typing import Protocol
 
 CUSTOMER_NOT_FOUND = "CUSTOMER_NOT_FOUND"
 LOCK_BUSY = "LOCK_BUSY"
+TOO_LARGE = "TOO_LARGE"
 NOT_BEFORE = "not_before"
 AFTER_COMMAND = "after_command_id"
 
@@ -123,9 +124,9 @@ def wait_after_refusal(
     return _wait(command, now + retry, rules) if rules else None
 
 
-def wait_for_locks(command: Timed, *, now: datetime, policy: DeferralPolicy) -> Wait:
-    """Return until when a command waits whose customers stayed locked by others."""
-    return _wait(command, now + policy.lock_retry, (LOCK_BUSY,))
+def wait_after_trouble(command: Timed, rule: str, *, now: datetime, policy: DeferralPolicy) -> Wait:
+    """Return until when a command waits whose customers stayed locked by others, or that took too long."""
+    return _wait(command, now + policy.lock_retry, (rule,))
 
 
 def _overdue(command: Timed, first_seen: datetime, now: datetime, policy: DeferralPolicy) -> Overdue | None:

@@ -6,7 +6,7 @@ nothing to do, refused with every failing rule, or deferred.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -15,6 +15,7 @@ from customer_events import MergeCustomers as MergeCommand
 from customer_events import OnIneligible, RuleError, Stage
 from customer_identity.merging import Deferred, Merged, MergeResult, Noop, Refused
 from event_runtime.outbox import Draft
+from frozen_values import dataclass
 from merge_engine import MergeEngine
 from merge_worker.adapters.commands import Command
 from merge_worker.adapters.ended_commands import EndedCommands
@@ -29,7 +30,7 @@ from merge_worker.application.deferral import (
     Wait,
     gate,
     wait_after_refusal,
-    wait_for_locks,
+    wait_after_trouble,
 )
 from merge_worker.application.recommend_merge import RecommendMerge
 from merge_worker.application.waiting import Waiting
@@ -101,14 +102,18 @@ class MergeCustomers:
         self.ledger.expect(connection, [ack for one in merged for ack in self.outcomes.required_acks(one)])
         return drafts
 
-    def put_off(self, connection: Connection, commands: Sequence[Command], now: datetime) -> list[Draft]:
-        """Let commands wait whose customers stayed locked through every retry."""
+    def put_off(self, connection: Connection, commands: Sequence[Command], now: datetime, rule: str) -> list[Draft]:
+        """Let commands wait whose customers stayed locked through every retry, or that took too long each time."""
         drafts: list[Draft] = []
         for command in commands:
             if isinstance(command.event, MergeCommand):
-                wait = wait_for_locks(command.event, now=now, policy=self.policy)
-                drafts.extend(self.waiting.wait(connection, command.event, None, wait, now=now))
+                drafts.extend(self.put_off_one(connection, Attempt(command=command.event), now, rule))
         return drafts
+
+    def put_off_one(self, connection: Connection, attempt: Attempt, now: datetime, rule: str) -> list[Draft]:
+        """The same for one try, which may not have been the first."""
+        wait = wait_after_trouble(attempt.command, rule, now=now, policy=self.policy)
+        return self.waiting.wait(connection, attempt.command, attempt.request, wait, now=now)
 
     def reject(
         self, connection: Connection, attempt: Attempt, stage: Stage, errors: Sequence[RuleError], now: datetime

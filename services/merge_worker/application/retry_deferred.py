@@ -19,8 +19,8 @@ from event_runtime.outbox import Draft, Outbox
 from event_runtime.retry import FaultClass, classify
 from merge_worker.adapters.commands import waiting_command
 from merge_worker.adapters.requests import Request, Requests
-from merge_worker.application.deferral import AFTER_COMMAND
-from merge_worker.application.handle_commands import database_refused
+from merge_worker.application.deferral import AFTER_COMMAND, TOO_LARGE
+from merge_worker.application.handle_commands import database_refused, in_the_way
 from merge_worker.application.merge_customers import Attempt, MergeCustomers
 from merge_worker.application.recommend_merge import RecommendMerge
 
@@ -75,9 +75,31 @@ class RetryDeferred:
         # One of them makes the transaction fail. Alone, the one longest due passes, ends, or comes later, and is out of
         # the way of the next.
         tried = 0
-        while tried < self.batch and self._in_transaction(1, self._try_alone):
+        while tried < self.batch and self._one():
             tried += 1
         return tried
+
+    def _one(self) -> int:
+        """Try what is due longest, alone; what it fails with is dealt with in a transaction of its own."""
+        tried: list[Request] = []
+
+        def attempt(connection: Connection, due: Sequence[Request], now: datetime) -> list[Draft]:
+            tried.extend(due)
+            return self._try_again(connection, due, now)
+
+        try:
+            return self._in_transaction(1, attempt)
+        except Exception as fault:
+            if not tried or classify(fault) in _NOBODYS_COMMAND:
+                raise
+            _log.warning("deferred_command_failed", fault_class=classify(fault).value, exc_info=fault)
+            failed = fault  # the server may have ended that transaction with its connection
+
+        def conclude(connection: Connection, due: Sequence[Request], now: datetime) -> list[Draft]:
+            is_same = [(one.tenant_id, one.request_id) for one in due] == [(tried[0].tenant_id, tried[0].request_id)]
+            return self._after(connection, due[0], failed, now) if is_same else []
+
+        return self._in_transaction(1, conclude)
 
     def _in_transaction(self, limit: int, act: Act) -> int:
         def take(connection: Connection) -> int:
@@ -108,23 +130,23 @@ class RetryDeferred:
                 attempts.append(Attempt(command=command, request=request))
         return drafts + self.merge.attempt(connection, attempts, now)
 
-    def _try_alone(self, connection: Connection, due: Sequence[Request], now: datetime) -> list[Draft]:
-        try:
-            with connection.begin_nested():
-                return self._try_again(connection, due, now)
-        except Exception as fault:
-            kind, code = classify(fault), sqlstate(fault)
-            if kind in _NOBODYS_COMMAND:
-                raise
-            _log.warning("deferred_command_failed", fault_class=kind.value, exc_info=fault)
-        command = waiting_command(due[0])
-        if kind in {FaultClass.DATA, FaultClass.STALE} and isinstance(command, MergeCommand):
-            attempt = Attempt(command=command, request=due[0])
-            return self.merge.reject(connection, attempt, Stage.EXECUTION, [database_refused(code)], now)
+    def _after(self, connection: Connection, request: Request, fault: Exception, now: datetime) -> list[Draft]:
+        """What becomes of a command that failed alone."""
+        kind, code, command = classify(fault), sqlstate(fault), waiting_command(request)
+        if isinstance(command, MergeCommand):
+            attempt = Attempt(command=command, request=request)
+            if kind in {FaultClass.DATA, FaultClass.STALE}:
+                return self.merge.reject(connection, attempt, Stage.EXECUTION, [database_refused(code)], now)
+            error = in_the_way(code)
+            if kind is FaultClass.CONTENTION and error.rule == TOO_LARGE:
+                # Nobody else is to blame for that: twice is enough.
+                if request.waiting_for == (TOO_LARGE,):
+                    return self.merge.reject(connection, attempt, Stage.EXECUTION, [error], now)
+                return self.merge.put_off_one(connection, attempt, now, TOO_LARGE)
         # Locks that others hold, or an error of this program: neither is the command's outcome, and the
         # others must not wait for it.
         wait = self.put_off_locked if kind is FaultClass.CONTENTION else self.put_off
         # It no longer comes back early, or a command that was followed and has ended would bring it back at once.
-        waiting_for = tuple(one for one in due[0].waiting_for if one != AFTER_COMMAND)
-        self.requests.save(connection, [replace(due[0], next_attempt_at=now + wait, waiting_for=waiting_for)])
+        waiting_for = tuple(one for one in request.waiting_for if one != AFTER_COMMAND)
+        self.requests.save(connection, [replace(request, next_attempt_at=now + wait, waiting_for=waiting_for)])
         return []

@@ -6,9 +6,7 @@ what an undo needs: the ids of rows that moved, and images of rows and records t
 
 from __future__ import annotations
 
-from alembic import op
-
-from event_runtime.migrate import runtime_ddl_v1
+from event_runtime.migrate import in_order, runtime_ddl_v1
 
 revision = "0001_pre_merge_engine"
 down_revision = None
@@ -102,14 +100,5 @@ CREATE TABLE merge.unmerges (
     "CREATE INDEX unmerges_merge ON merge.unmerges (merge_id)",
 )
 
-
-def upgrade() -> None:
-    op.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-    for statement in TABLES:
-        op.execute(statement)
-    for statement in runtime_ddl_v1(SCHEMA):
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    op.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
+upgrade = in_order(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}", *TABLES, *runtime_ddl_v1(SCHEMA))
+downgrade = in_order(f"DROP SCHEMA {SCHEMA} CASCADE")

@@ -4,7 +4,7 @@ Revision ID: 0002_pre_requests
 Revises: 0001_pre_merge_engine
 """
 
-from alembic import op
+from event_runtime.migrate import in_order
 
 revision = "0002_pre_requests"
 down_revision = "0001_pre_merge_engine"
@@ -72,19 +72,12 @@ CREATE INDEX relink_overdue ON merge.relink_ledger (due_at)
  WHERE required AND status IN ('PENDING', 'RECEIVED', 'FAILED')
 """
 
-
-def upgrade() -> None:
-    for statement in (
-        REQUESTS,
-        REQUESTS_DUE,
-        REQUESTS_OF_CUSTOMER,
-        REQUESTS_OF_MERGE,
-        RELINK_LEDGER,
-        RELINK_OVERDUE,
-    ):
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE merge.relink_ledger")
-    op.execute("DROP TABLE merge.requests")
+upgrade = in_order(
+    REQUESTS,
+    REQUESTS_DUE,
+    REQUESTS_OF_CUSTOMER,
+    REQUESTS_OF_MERGE,
+    RELINK_LEDGER,
+    RELINK_OVERDUE,
+)
+downgrade = in_order("DROP TABLE merge.relink_ledger", "DROP TABLE merge.requests")

@@ -4,7 +4,7 @@ Revision ID: 0003_pre_moves
 Revises: 0002_pre_requests
 """
 
-from alembic import op
+from event_runtime.migrate import in_order
 
 revision = "0003_pre_moves"
 down_revision = "0002_pre_requests"
@@ -32,14 +32,5 @@ DOWN: tuple[str, ...] = (
     f"ALTER TABLE merge.journal ADD CONSTRAINT journal_action_check CHECK (action IN ({_ACTIONS}))",
 )
 
-
-def upgrade() -> None:
-    """Apply the statements in order."""
-    for statement in STATEMENTS:
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    """Undo them."""
-    for statement in DOWN:
-        op.execute(statement)
+upgrade = in_order(*STATEMENTS)
+downgrade = in_order(*DOWN)

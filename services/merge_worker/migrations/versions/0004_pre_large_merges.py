@@ -7,7 +7,7 @@ Revision ID: 0004_pre_large_merges
 Revises: 0003_pre_moves
 """
 
-from alembic import op
+from event_runtime.migrate import in_order
 
 revision = "0004_pre_large_merges"
 down_revision = "0003_pre_moves"
@@ -68,14 +68,5 @@ DOWN: tuple[str, ...] = (
     "ALTER TABLE merge.journal DROP COLUMN chunk",
 )
 
-
-def upgrade() -> None:
-    """Apply the statements in order."""
-    for statement in STATEMENTS:
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    """Undo them, last first."""
-    for statement in DOWN:
-        op.execute(statement)
+upgrade = in_order(*STATEMENTS)
+downgrade = in_order(*DOWN)

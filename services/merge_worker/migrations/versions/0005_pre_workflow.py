@@ -4,7 +4,7 @@ Revision ID: 0005_pre_workflow
 Revises: 0004_pre_large_merges
 """
 
-from alembic import op
+from event_runtime.migrate import in_order
 
 revision = "0005_pre_workflow"
 down_revision = "0004_pre_large_merges"
@@ -129,14 +129,5 @@ DOWN: tuple[str, ...] = (
     "ALTER TABLE merge.requests DROP COLUMN approved_as",
 )
 
-
-def upgrade() -> None:
-    """Apply the statements in order."""
-    for statement in STATEMENTS:
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    """Undo them, last first."""
-    for statement in DOWN:
-        op.execute(statement)
+upgrade = in_order(*STATEMENTS)
+downgrade = in_order(*DOWN)

@@ -4,7 +4,7 @@ Revision ID: 0006_pre_erasures
 Revises: 0005_pre_workflow
 """
 
-from alembic import op
+from event_runtime.migrate import in_order
 
 revision = "0006_pre_erasures"
 down_revision = "0005_pre_workflow"
@@ -74,14 +74,5 @@ DOWN: tuple[str, ...] = (
     "ALTER TABLE merge.journal DROP COLUMN seq",
 )
 
-
-def upgrade() -> None:
-    """Apply the statements in order."""
-    for statement in STATEMENTS:
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    """Undo them, last first."""
-    for statement in DOWN:
-        op.execute(statement)
+upgrade = in_order(*STATEMENTS)
+downgrade = in_order(*DOWN)

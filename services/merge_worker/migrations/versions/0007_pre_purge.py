@@ -4,7 +4,7 @@ Revision ID: 0007_pre_purge
 Revises: 0006_pre_erasures
 """
 
-from alembic import op
+from event_runtime.migrate import in_order
 
 revision = "0007_pre_purge"
 down_revision = "0006_pre_erasures"
@@ -20,14 +20,5 @@ STATEMENTS: tuple[str, ...] = (PURGED, UNPURGED)
 
 DOWN: tuple[str, ...] = ("DROP INDEX merge.merges_unpurged", "ALTER TABLE merge.merges DROP COLUMN purged_at")
 
-
-def upgrade() -> None:
-    """Apply the statements in order."""
-    for statement in STATEMENTS:
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    """Undo them."""
-    for statement in DOWN:
-        op.execute(statement)
+upgrade = in_order(*STATEMENTS)
+downgrade = in_order(*DOWN)

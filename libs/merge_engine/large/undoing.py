@@ -1,0 +1,90 @@
+"""Taking a large merge apart: first its rows go back in chunks (returning), and at their end everything else.
+
+Whether anything stands in the way is found out before the first row moves; what comes up meanwhile, at the end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from customer_identity.merging import Refused, RowsReturning, Unmerged, UnmergeOrder, UnmergeResult
+from merge_engine.compiled_plan import CompiledPlan
+from merge_engine.deleted_records import DeletedRecord, deleted_records, go_again, stand_in
+from merge_engine.faults import MergeEngineError
+from merge_engine.large.returning import rows_in_chunks
+from merge_engine.large.undo_state import ReturningMerge, begin
+from merge_engine.merging import lock_customers
+from merge_engine.reading import load_merge
+from merge_engine.statements.customers import BOUNDS
+from merge_engine.unmerging import apart, scope_of, time_for, undoing_of
+from merge_engine.unmerging_plan import Undoing, plan_undoing
+from merge_engine.unmerging_scope import Scope, load_scope
+
+
+def begin_unmerge(connection: Connection, compiled: CompiledPlan, order: UnmergeOrder) -> UnmergeResult | RowsReturning:
+    """The same; but if very many rows are to go back, only have them begin to, when nothing stands in the way."""
+    scope = scope_of(connection, compiled, order)
+    if not isinstance(scope, Scope):
+        return scope
+    with time_for(connection, compiled, scope):
+        undoing = undoing_of(connection, compiled, order, scope)
+        if isinstance(undoing, Refused):
+            return undoing
+        rows = rows_in_chunks(connection, compiled, scope)
+        if rows <= compiled.plan.inline_rows:
+            return apart(connection, compiled, order, undoing)
+        refused = _rehearsed(connection, compiled, order, undoing)
+        if refused is not None:
+            return refused
+        if not _made_room(connection, compiled, scope):
+            return apart(connection, compiled, order, undoing)
+        return begin(connection, compiled, order, scope, rows)
+
+
+def end_unmerge(connection: Connection, compiled: CompiledPlan, merge: ReturningMerge) -> Unmerged | Refused:
+    """The rows of the chunks are back, as `merge.done` says: take the rest of the merge apart."""
+    scope = _scope_of_returning(connection, compiled, merge)
+    with time_for(connection, compiled, scope):
+        undoing = replace(plan_undoing(connection, compiled, scope), chunks_returned=True)
+        return apart(connection, compiled, merge.order, undoing, merge.done)
+
+
+def give_up_unmerge(connection: Connection, compiled: CompiledPlan, merge: ReturningMerge) -> None:
+    """The rows of the chunks are the winner's again: nothing else of an undo that was refused may be left."""
+    if compiled.undo.insert_loser is not None:
+        scope = _scope_of_returning(connection, compiled, merge)
+        go_again(connection, compiled, _leaving(connection, compiled, scope))
+
+
+def _scope_of_returning(connection: Connection, compiled: CompiledPlan, merge: ReturningMerge) -> Scope:
+    connection.exec_driver_sql(BOUNDS)
+    tenant_id = merge.tenant_id
+    lock_customers(connection, compiled, {(tenant_id, id_): True for id_ in (merge.root_id, *merge.leaving)})
+    record = load_merge(connection, compiled, merge.merge_id)
+    if record is None:
+        raise MergeEngineError(f"merge {merge.merge_id} is gone while it is being taken apart")
+    return load_scope(connection, compiled, record, merge.leaving)
+
+
+def _made_room(connection: Connection, compiled: CompiledPlan, scope: Scope) -> bool:
+    """Where the plan deletes records, have some for the rows to come to; False where they cannot be without fields."""
+    if compiled.undo.insert_loser is None:
+        return True
+    savepoint = connection.begin_nested()
+    made = all(stand_in(connection, compiled, record) for record in _leaving(connection, compiled, scope))
+    (savepoint.commit if made else savepoint.rollback)()
+    return made
+
+
+def _leaving(connection: Connection, compiled: CompiledPlan, scope: Scope) -> Sequence[DeletedRecord]:
+    records = deleted_records(connection, compiled, [scope.merge.merge_id])
+    return [records[scope.tenant_id, loser_id] for loser_id in scope.leaving]
+
+
+def _rehearsed(connection: Connection, compiled: CompiledPlan, order: UnmergeOrder, undoing: Undoing) -> Refused | None:
+    """Why the merge could not be taken apart now, were its rows back; changes nothing."""
+    savepoint = connection.begin_nested()
+    result = apart(connection, compiled, order, replace(undoing, chunks_returned=True))
+    savepoint.rollback()
+    return result if isinstance(result, Refused) else None
