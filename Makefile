@@ -36,8 +36,8 @@ lint: $(VENV)/.dev ## style, types and import contracts
 test: $(VENV)/.dev ## every check that must be green to land, on real PostgreSQL and real Kafka
 	@$(BIN)/python tests/rig/run.py $(ARGS)
 
-chaos: $(VENV)/.dev ## the long fault run
-	@$(BIN)/python -m pytest tests -m chaos $(ARGS)
+chaos: $(VENV)/.dev ## the long fault run, and new examples for every property
+	@$(BIN)/python -m pytest tests -m "chaos or hypothesis" --hypothesis-profile=chaos -o timeout=7200 $(ARGS)
 
 bench: $(VENV)/.dev ## figures, each beside its reference, measured here (docs/performance.md)
 	@$(BIN)/python -m bench $(ARGS)

@@ -7,6 +7,7 @@ line of revisions named as their files, in the order of their numbers. `pre_` ru
 
 import importlib.util
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy
@@ -68,6 +69,18 @@ def run_migrations() -> None:
         context.run_migrations()
 
 
+def in_order(*statements: str) -> Callable[[], None]:
+    """What a migration has for `upgrade` or `downgrade`: executes the statements one after the other."""
+
+    def execute() -> None:
+        from alembic import op  # noqa: PLC0415
+
+        for statement in statements:
+            op.execute(statement)
+
+    return execute
+
+
 def require_migrated(connection: Connection, *, package: str, schema: str) -> None:
     """Raise SchemaNotMigrated unless `schema` is at the newest revision that `package` knows, or at an unknown one.
 
@@ -100,6 +113,7 @@ __all__ = [
     "DEFAULT_STREAMS",
     "SchemaNotMigrated",
     "current_revision",
+    "in_order",
     "require_migrated",
     "run_migrations",
     "runtime_ddl_v1",

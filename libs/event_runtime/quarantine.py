@@ -5,16 +5,13 @@ holds is kept only under the quarantine key; without a key the table knows where
 content.
 """
 
-import base64
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from cryptography.fernet import InvalidToken
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, text
 
@@ -23,6 +20,7 @@ from event_runtime.faults import Fault
 from event_runtime.identifiers import quoted
 from event_runtime.publisher import Publisher
 from event_runtime.records import Record
+from event_runtime.sealing import Cipher, opened_record, sealed_content
 
 KILLED_PROCESS = "KILLED_PROCESS"
 DATA_REFUSED = "DATA_REFUSED"
@@ -34,16 +32,6 @@ _MAX_EVENT_BODY_BYTES = 600_000
 
 class NotInQuarantine(Fault):
     """There is no such record in quarantine, or it is not held any more."""
-
-
-class Cipher(Protocol):
-    """What seals the content of a record; `cryptography.fernet.Fernet` is one."""
-
-    def encrypt(self, data: bytes) -> bytes:
-        """The sealed form."""
-
-    def decrypt(self, token: bytes) -> bytes:
-        """What was sealed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +104,7 @@ class Quarantine:
         place = f"{cluster}/{record.topic}/{record.partition}/{record.offset}"
         event_id = str(uuid5(NAMESPACE_URL, f"quarantine:{place}"))
         digest = hashlib.sha256(record.value or b"").digest()
-        sealed = None if self._cipher is None else self._cipher.encrypt(_packed(record))
+        sealed = sealed_content(self._cipher, record)
         inserted = connection.execute(
             text(_PUT.format(schema=self._schema)),
             {
@@ -178,7 +166,7 @@ class Quarantine:
         """Held records whose schema was not known when they came: id and value."""
         rows = connection.execute(text(_UNKNOWN_SCHEMA.format(schema=self._schema)), {"topics": list(topics)})
         for row in rows:
-            record = self._opened(row)
+            record = opened_record(self._cipher, row)
             if record is not None and record.value is not None:
                 yield row.id, record.value
 
@@ -188,7 +176,7 @@ class Quarantine:
         So a record that kills the process is not picked again by itself. None for a content that cannot be opened.
         """
         row = connection.execute(text(_PICK.format(schema=self._schema)), {"topics": list(topics)}).one_or_none()
-        return None if row is None else (row.id, self._opened(row))
+        return None if row is None else (row.id, opened_record(self._cipher, row))
 
     def lock_held(self, connection: Connection, held_id: int) -> bool:
         """Lock a record for the transaction that processes it; False when it is not held any more."""
@@ -214,52 +202,12 @@ class Quarantine:
         if changed.rowcount == 0:
             raise NotInQuarantine(f"there is no quarantined record {held_id} that is still held")
 
-    def _opened(self, row: Row[Any]) -> Record | None:
-        if row.sealed is None or self._cipher is None:
-            return None
-        try:
-            content = self._cipher.decrypt(row.sealed)
-        except InvalidToken:  # sealed under another key
-            return None
-        return _unpacked(content, row)
-
 
 def label_of(class_: str) -> str:
     """The label under which metrics count a class of quarantined records."""
     if class_ in {"UNKNOWN_SCHEMA", "TOO_LARGE", KILLED_PROCESS}:
         return class_
     return {DATA_REFUSED: "REFUSED", HANDLER_FAULT: "OTHER"}.get(class_, "UNDECODABLE")
-
-
-def _packed(record: Record) -> bytes:
-    content = {
-        "key": _text(record.key),
-        "value": _text(record.value),
-        "headers": {name: _text(value) for name, value in record.headers.items()},
-        "timestamp_ms": record.timestamp_ms,
-    }
-    return json.dumps(content).encode()
-
-
-def _unpacked(content: bytes, row: Row[Any]) -> Record:
-    fields = json.loads(content)
-    return Record(
-        topic=row.topic,
-        partition=row.partition,
-        offset=row.record_offset,
-        key=_bytes(fields["key"]),
-        value=_bytes(fields["value"]),
-        headers={name: _bytes(value) or b"" for name, value in fields["headers"].items()},
-        timestamp_ms=fields["timestamp_ms"],
-    )
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else base64.b64encode(value).decode()
-
-
-def _bytes(value: str | None) -> bytes | None:
-    return None if value is None else base64.b64decode(value)
 
 
 def _held(row: Row[Any]) -> HeldRecord:

@@ -1,18 +1,33 @@
 """The worker's settings: `MERGE_WORKER_…` in the environment or in a `.env` file."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from event_runtime.settings import Section, ServiceSettings
+from event_runtime.settings import HttpSettings, Section, ServiceSettings
+from event_runtime.signatures import DEFAULT_AUDIENCE, DEFAULT_LIFETIME_S, Audience, AuthorityKind
 from merge_worker.application.timetable import CronTime, cron_times
 
 CONSUMED_TOPICS = ("merge-command", "relink-ack", "customer-created")
 PRODUCED_TOPICS = ("merge-outcome", "customer-merged", "customer-alias", "merge-quarantine")
 
-# Ways of knowing that a command may be carried out which are planned and cannot be chosen yet.
-_AUTHORITIES_TO_COME = frozenset({"approval", "signature"})
+
+class SignatureSettings(Section):
+    """Whose signatures are believed, and how commands of this command line are signed."""
+
+    keys: Path | None = Field(default=None, description="folder of public Ed25519 keys, KEY_ID.pem each")
+    audience: Audience = Field(default=DEFAULT_AUDIENCE, description="whom commands must be meant for")
+    leeway_s: Annotated[float, Field(ge=0)] = Field(
+        default=60, description="seconds that a signature is still believed after its expiry"
+    )
+    lifetime_s: Annotated[int, Field(ge=1)] = Field(
+        default=DEFAULT_LIFETIME_S, description="seconds in which what submit --sign-key sends must reach the worker"
+    )
+
+
+_SHORTEST_TOKEN = 16
 
 
 class RelinkSettings(Section):
@@ -89,6 +104,33 @@ class LargeSettings(Section):
     )
 
 
+class LookupSettings(Section):
+    """Who may ask GET /customers/…: on a loopback address anybody, elsewhere whoever has a token."""
+
+    token: SecretStr | None = Field(
+        default=None, description="bearer token of 16 characters or more; several, with blanks between: each is good"
+    )
+    open: bool = Field(default=False, description="true: anybody who reaches the port, wherever it listens")
+
+    @field_validator("token")
+    @classmethod
+    def _is_long(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and min(map(len, token.get_secret_value().split()), default=0) < _SHORTEST_TOKEN:
+            raise ValueError(f"a token has {_SHORTEST_TOKEN} characters or more")
+        return token
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "LookupSettings":
+        if self.open and self.token is not None:
+            raise ValueError("open and token exclude each other")
+        return self
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """All of them."""
+        return () if self.token is None else tuple(self.token.get_secret_value().split())
+
+
 class LoopSettings(Section):
     """How often the worker looks after what does not come over the bus."""
 
@@ -115,20 +157,25 @@ class MergeWorkerSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="MERGE_WORKER_", extra="forbid", frozen=True, validate_default=True)
     known_topics: ClassVar[tuple[str, ...]] = (*CONSUMED_TOPICS, *PRODUCED_TOPICS)
 
+    http: HttpSettings = HttpSettings(port=8081)
     plan: str = Field(default="default", description="path of a merge plan, or the name of a shipped one")
-    authority: str = Field(default="topic", description="topic: whoever may write merge-command is trusted")
+    authority: AuthorityKind = Field(
+        default=AuthorityKind.TOPIC,
+        description="who is believed. topic: whoever may write merge-command; approval: what merge.approvals has a row"
+        " for; signature: what is signed with a known key. Without that proof a merge is only recommended",
+    )
+    signature: SignatureSettings = SignatureSettings()
     relink: RelinkSettings = RelinkSettings()
     deferral: DeferralSettings = DeferralSettings()
     recommendation: RecommendationSettings = RecommendationSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     large: LargeSettings = LargeSettings()
+    lookup: LookupSettings = LookupSettings()
     loop: LoopSettings = LoopSettings()
 
-    @field_validator("authority")
+    @field_validator("signature")
     @classmethod
-    def _there_is_one(cls, value: str) -> str:
-        if value in _AUTHORITIES_TO_COME:
-            raise ValueError(f"{value} is not available yet; the only authority is topic")
-        if value != "topic":
-            raise ValueError("the only authority is topic")
+    def _keys_are_named(cls, value: SignatureSettings, info: ValidationInfo) -> SignatureSettings:
+        if info.data.get("authority") is AuthorityKind.SIGNATURE and value.keys is None:
+            raise ValueError("authority signature needs MERGE_WORKER_SIGNATURE__KEYS, the folder of the public keys")
         return value

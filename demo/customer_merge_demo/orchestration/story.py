@@ -186,18 +186,19 @@ def fill_systems(room: EngineRoom, customers: Sequence[Customer]) -> None:
 
 
 def _verified(system: System) -> Check:
-    answer = system.ask(MERGE_WORKER, "verify", "--all")
-    return Check(
-        title="merge-worker verify --all: nothing is left on a merged record, sums and maps agree",
-        passed=answer.returncode == 0,
-        detail=_last_words(answer.stdout if answer.returncode == 0 else answer.stderr or answer.stdout),
-    )
+    title = "merge-worker verify --all: nothing is left on a merged record, sums and maps agree"
+    return _asked(system, title, "verify", "--all")
 
 
 def _audited(system: System) -> Check:
-    answer = system.ask(MERGE_WORKER, "audit", "verify")
+    title = "merge-worker audit verify: the published history is whole and rebuilds the map"
+    return _asked(system, title, "audit", "verify")
+
+
+def _asked(system: System, title: str, *arguments: str) -> Check:
+    answer = system.ask(MERGE_WORKER, *arguments)
     return Check(
-        title="merge-worker audit verify: the published history is whole and rebuilds the map",
+        title=title,
         passed=answer.returncode == 0,
         detail=_last_words(answer.stdout if answer.returncode == 0 else answer.stderr or answer.stdout),
     )

@@ -3,8 +3,7 @@
 Revision ID: 0001_pre_detector
 """
 
-from alembic import op
-
+from event_runtime.migrate import in_order
 from event_runtime.runtime_ddl import runtime_ddl_v1
 
 revision = "0001_pre_detector"
@@ -85,11 +84,5 @@ IDENTITIES_BY_CANONICAL = "CREATE INDEX identities_canonical ON detector.identit
 
 TABLES = (RECORDS, POSTINGS, COUNTERS, CONTESTED, PAIRS, PAIRS_BY_B, IDENTITIES, IDENTITIES_BY_CANONICAL)
 
-
-def upgrade() -> None:
-    for statement in (*runtime_ddl_v1("detector"), *TABLES):
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    op.execute("DROP SCHEMA detector CASCADE")
+upgrade = in_order(*runtime_ddl_v1("detector"), *TABLES)
+downgrade = in_order("DROP SCHEMA detector CASCADE")

@@ -3,8 +3,7 @@
 Revision ID: 0001_pre_review_desk
 """
 
-from alembic import op
-
+from event_runtime.migrate import in_order
 from event_runtime.runtime_ddl import runtime_ddl_v1
 
 revision = "0001_pre_review_desk"
@@ -93,24 +92,18 @@ CREATE TABLE review.switches (
 )
 """
 
-
-def upgrade() -> None:
-    for statement in (
-        *runtime_ddl_v1("review"),
-        CASES,
-        CASES_BY_MEMBER,
-        CASES_BY_STATE,
-        IDENTITIES,
-        IDENTITIES_BY_CANONICAL,
-        COMMANDS,
-        IN_FLIGHT,
-        IN_FLIGHT_BY_COMMAND,
-        DECISIONS,
-        DECISIONS_BY_CASE,
-        SWITCHES,
-    ):
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    op.execute("DROP SCHEMA review CASCADE")
+upgrade = in_order(
+    *runtime_ddl_v1("review"),
+    CASES,
+    CASES_BY_MEMBER,
+    CASES_BY_STATE,
+    IDENTITIES,
+    IDENTITIES_BY_CANONICAL,
+    COMMANDS,
+    IN_FLIGHT,
+    IN_FLIGHT_BY_COMMAND,
+    DECISIONS,
+    DECISIONS_BY_CASE,
+    SWITCHES,
+)
+downgrade = in_order("DROP SCHEMA review CASCADE")

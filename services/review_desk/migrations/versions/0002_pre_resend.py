@@ -4,7 +4,7 @@ Revision ID: 0002_pre_resend
 Revises: 0001_pre_review_desk
 """
 
-from alembic import op
+from event_runtime.migrate import in_order
 
 revision = "0002_pre_resend"
 down_revision = "0001_pre_review_desk"
@@ -16,12 +16,8 @@ CONTENT = "ALTER TABLE review.commands ADD COLUMN content text"
 LAST_SENT = "ALTER TABLE review.commands ADD COLUMN last_sent_at timestamptz NOT NULL DEFAULT clock_timestamp()"
 UNENDED = "CREATE INDEX commands_unended ON review.commands (last_sent_at) WHERE outcome IS NULL"
 
-
-def upgrade() -> None:
-    for statement in (CONTENT, LAST_SENT, UNENDED):
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    op.execute("DROP INDEX review.commands_unended")
-    op.execute("ALTER TABLE review.commands DROP COLUMN last_sent_at, DROP COLUMN content")
+upgrade = in_order(CONTENT, LAST_SENT, UNENDED)
+downgrade = in_order(
+    "DROP INDEX review.commands_unended",
+    "ALTER TABLE review.commands DROP COLUMN last_sent_at, DROP COLUMN content",
+)

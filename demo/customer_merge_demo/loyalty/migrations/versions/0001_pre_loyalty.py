@@ -6,9 +6,7 @@ belongs to now (`customer_id`): merge, chain of merges and unmerge are then the 
 
 from __future__ import annotations
 
-from alembic import op
-
-from event_runtime.migrate import runtime_ddl_v1
+from event_runtime.migrate import in_order, runtime_ddl_v1
 from relink import relink_ddl_v1
 
 revision = "0001_pre_loyalty"
@@ -39,13 +37,5 @@ _TABLES = (
     "CREATE INDEX entries_customer ON loyalty.entries (tenant_id, customer_id)",
 )
 
-
-def upgrade() -> None:
-    """Create the system's own tables and what following the merges needs."""
-    for statement in (*_TABLES, *runtime_ddl_v1(SCHEMA), *relink_ddl_v1(SCHEMA)):
-        op.execute(statement)
-
-
-def downgrade() -> None:
-    """Drop the schema and everything in it."""
-    op.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
+upgrade = in_order(*_TABLES, *runtime_ddl_v1(SCHEMA), *relink_ddl_v1(SCHEMA))
+downgrade = in_order(f"DROP SCHEMA {SCHEMA} CASCADE")

@@ -12,7 +12,7 @@ def schedule_list(app: App, *, as_json: bool) -> int:
     with app.reading() as connection:
         now = database_time(connection)
         runs = app.schedules.last_runs(connection, _RUNS_SHOWN)
-        waiting = app.show_status.of_all(connection).requests
+        waiting = app.use_cases.show_status.of_all(connection).requests
     times = [
         {"cron": one.expression, "time_zone": one.time_zone, "next_at": one.next_after(now)}
         for one in app.settings.schedule.crons

@@ -8,7 +8,7 @@ from event_runtime.output import say, show_facts, show_json, show_table
 from merge_engine import Preview, RuleFigure
 from merge_worker.adapters.merge_orders import merge_order
 from merge_worker.app import App
-from merge_worker.cli.send import read_commands
+from merge_worker.terminal.send import read_commands
 
 _RECORDS = {
     Disposition.LINK: "are kept, and point at the winner",

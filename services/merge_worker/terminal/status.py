@@ -14,9 +14,9 @@ def status(app: App, any_id: str | None, *, tenant_id: str, as_json: bool) -> in
     """Print the status; 1 when nothing goes by the id."""
     with app.database.connect() as connection:
         if any_id is None:
-            _show_all(app.show_status.of_all(connection), as_json=as_json)
+            _show_all(app.use_cases.show_status.of_all(connection), as_json=as_json)
             return 0
-        found = app.show_status.of(connection, tenant_id, any_id)
+        found = app.use_cases.show_status.of(connection, tenant_id, any_id)
     if not found.found:
         say(f"nothing goes by the id {any_id} in tenant {tenant_id}")
         return 1
@@ -116,7 +116,9 @@ def _show(found: StatusOf) -> None:
 
 
 def _rows(large: LargeMerge) -> str:
-    return f"{large.rows_moved} of {large.rows_total}" if large.listed else "being listed"
+    if not large.listed:
+        return "being listed"
+    return f"{large.rows_moved} of {large.rows_total}{' back' if large.going_back else ''}"
 
 
 def _show_all(totals: StatusOfAll, *, as_json: bool) -> None:
@@ -138,7 +140,7 @@ def _show_all(totals: StatusOfAll, *, as_json: bool) -> None:
     )
     if totals.moving:
         show_table(
-            "Large merges whose rows still move",
+            "Large merges whose rows still move or go back",
             ("merge", "winner", "rows moved", "since", "problem"),
             [(one.merge_id, one.winner_id, _rows(one), one.started_at, one.problem or "") for one in totals.moving],
         )

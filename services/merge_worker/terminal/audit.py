@@ -1,7 +1,6 @@
 """`merge-worker audit` and `verify`: is the history whole, what did a merge change, is everything as it should be."""
 
-import uuid
-
+from event_runtime.identifiers import uuid_of
 from event_runtime.output import plain, say, show_facts, show_json, show_table
 from merge_worker.adapters.histories import published_history, stored_heads, stored_history, stored_map
 from merge_worker.app import App
@@ -89,7 +88,7 @@ def verify(app: App, merge_id: str | None, *, as_json: bool) -> int:
     """Check that a merge, or all of them, left everything as it should be; 1 when something is wrong."""
     with app.reading() as connection:
         if merge_id is not None and (
-            not _is_uuid(merge_id) or app.merge_engine.merge_record(connection, merge_id) is None
+            uuid_of(merge_id) is None or app.merge_engine.merge_record(connection, merge_id) is None
         ):
             say(f"there is no merge {merge_id}")
             return 1
@@ -104,11 +103,3 @@ def verify(app: App, merge_id: str | None, *, as_json: bool) -> int:
         )
         say(f"{len(findings)} findings")
     return 1 if findings else 0
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -15,7 +15,7 @@ from event_runtime.faults import Fault
 from event_runtime.output import say, show_json_lines
 from merge_worker.adapters.commands import Command
 from merge_worker.app import App
-from merge_worker.cli.command_lines import BadLine, GoodLine, parse_lines
+from merge_worker.terminal.command_lines import BadLine, GoodLine, parse_lines
 
 # Beyond this many bad lines the file is another kind of file; the rest of them say nothing new.
 _MOST_BAD_LINES_SHOWN = 20
