@@ -2,22 +2,32 @@
 
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+from sqlalchemy import Engine
 
 from event_runtime.embedded import EmbeddedBus
 from event_runtime.faults import ServerUnavailable
 from rig import databases, merge_world, servers, topics
-from rig.fixtures import MakeTopics, Migrated, Spawn
+from rig.fixtures import Connected, MakeTopics, Migrated, Spawn
 from rig.processes import Program
 
 if TYPE_CHECKING:
     from rig.desk_shop import Shop
 
 _RUN = pytest.StashKey[Path]()
+
+# What lands is judged by the same examples every time, and by no clock: unchanged code never turns red by chance. New
+# examples, and twenty times as many, are looked for on demand (`make chaos`); what they find becomes an @example.
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+settings.register_profile("landing", _UNHURRIED, derandomize=True)
+settings.register_profile("chaos", _UNHURRIED, derandomize=False, database=None, print_blob=True, max_examples=2_000)
+settings.load_profile("landing")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -78,6 +88,19 @@ def migrated(postgres_server: str) -> Iterator[Migrated]:
 
 
 @pytest.fixture
+def connected(postgres_server: str) -> Iterator[Connected]:
+    """Makes engines on fresh migrated databases: `connected("merge_worker")`."""
+    with ExitStack() as opened:
+        yield lambda *packages: opened.enter_context(databases.connected(*packages))
+
+
+@pytest.fixture
+def database(connected: Connected) -> Engine:
+    """The reference store and the worker's schema. A module with other tables has a fixture of the same name."""
+    return connected(*merge_world.PACKAGES)
+
+
+@pytest.fixture
 def topic_prefix(request: pytest.FixtureRequest) -> Iterator[str]:
     """A prefix of topic names that no other test has; real topics with it are removed afterwards."""
     prefix = f"t{uuid.uuid4().hex[:10]}."
@@ -109,7 +132,7 @@ def spawn(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Spawn]:
     """Starts programs of this test (see Spawn); prints what they wrote, which pytest shows when the test fails."""
     programs: list[Program] = []
 
-    def start(argv: list[str], env: Mapping[str, str] | None = None) -> Program:
+    def start(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Program:
         programs.append(Program(argv, env or {}, tmp_path))
         return programs[-1]
 

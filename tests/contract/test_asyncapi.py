@@ -23,7 +23,7 @@ def validator() -> jsonschema.Draft7Validator:
     return jsonschema.Draft7Validator(OFFICIAL)
 
 
-def test_it_is_valid_asyncapi_3(validator: jsonschema.Draft7Validator):
+def test_it_is_valid_asyncapi_3(validator: jsonschema.Draft7Validator) -> None:
     assert [f"{list(error.path)}: {error.message[:200]}" for error in validator.iter_errors(DOCUMENT)] == []
 
 
@@ -38,7 +38,7 @@ def test_it_is_valid_asyncapi_3(validator: jsonschema.Draft7Validator):
     ],
     ids=".".join,
 )
-def test_the_validator_notices_a_mistake(path: tuple[str, ...], validator: jsonschema.Draft7Validator):
+def test_the_validator_notices_a_mistake(path: tuple[str, ...], validator: jsonschema.Draft7Validator) -> None:
     broken = copy.deepcopy(DOCUMENT)
     entry = broken
     for step in path[:-1]:
@@ -47,7 +47,7 @@ def test_the_validator_notices_a_mistake(path: tuple[str, ...], validator: jsons
     assert not validator.is_valid(broken)
 
 
-def test_every_topic_is_a_channel_with_its_events_and_settings():
+def test_every_topic_is_a_channel_with_its_events_and_settings() -> None:
     channels = DOCUMENT["channels"]
     assert set(channels) == set(TOPICS)
     for name, topic in TOPICS.items():
@@ -60,14 +60,14 @@ def test_every_topic_is_a_channel_with_its_events_and_settings():
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_every_event_is_a_message_whose_payload_is_its_schema(name: str):
+def test_every_event_is_a_message_whose_payload_is_its_schema(name: str) -> None:
     message = DOCUMENT["components"]["messages"][name]
     path = schemas_directory() / message["payload"]["schema"]["$ref"]
     assert path.name == CATALOGUE[name].schema_file
     assert load_schema(path.read_text("utf-8")).name == name
 
 
-def test_every_reference_inside_leads_somewhere():
+def test_every_reference_inside_leads_somewhere() -> None:
     for reference in _references(DOCUMENT):
         if reference.startswith("#/"):
             target: Any = DOCUMENT
@@ -77,7 +77,7 @@ def test_every_reference_inside_leads_somewhere():
             assert (schemas_directory() / reference).is_file()
 
 
-def test_the_headers_are_those_that_are_sent():
+def test_the_headers_are_those_that_are_sent() -> None:
     trait = DOCUMENT["components"]["messageTraits"]["cloudEvent"]["headers"]
     sent = cloudevents.headers(
         event_id="1",

@@ -109,7 +109,7 @@ def nothing_more(consumer: BusConsumer) -> bool:
     return not any(consumer.poll_batch(10, timeout_s=0.2, linger_s=0.01) for _ in range(5))
 
 
-def test_nothing_is_read_before_a_partition_is_placed(bus: Bus, join: Join):
+def test_nothing_is_read_before_a_partition_is_placed(bus: Bus, join: Join) -> None:
     bus.produce(b"a", b"b")
     consumer = join()
     wait_for_assignment(consumer)
@@ -118,7 +118,7 @@ def test_nothing_is_read_before_a_partition_is_placed(bus: Bus, join: Join):
     assert all(consumer.unplaced.values())
 
 
-def test_records_come_in_order_with_all_they_carry_and_tombstones_are_kept(bus: Bus, join: Join):
+def test_records_come_in_order_with_all_they_carry_and_tombstones_are_kept(bus: Bus, join: Join) -> None:
     bus.produce(b"a", None, b"c")
     consumer = join()
     wait_for_assignment(consumer)
@@ -128,7 +128,7 @@ def test_records_come_in_order_with_all_they_carry_and_tombstones_are_kept(bus: 
     assert all(abs(time.time() * 1_000 - r.timestamp_ms) < 120_000 for r in records)
 
 
-def test_a_partition_is_read_from_the_position_it_is_placed_at_whatever_was_committed(bus: Bus, join: Join):
+def test_a_partition_is_read_from_the_position_it_is_placed_at_whatever_was_committed(bus: Bus, join: Join) -> None:
     bus.produce(*(b"%d" % n for n in range(10)))
     first = join()
     wait_for_assignment(first)
@@ -142,7 +142,7 @@ def test_a_partition_is_read_from_the_position_it_is_placed_at_whatever_was_comm
     assert [r.offset for r in read(second, 6)] == [4, 5, 6, 7, 8, 9]
 
 
-def test_a_batch_has_at_most_its_size_and_does_not_wait_to_be_full(bus: Bus, join: Join):
+def test_a_batch_has_at_most_its_size_and_does_not_wait_to_be_full(bus: Bus, join: Join) -> None:
     bus.produce(*(b"%d" % n for n in range(25)))
     consumer = join()
     wait_for_assignment(consumer)
@@ -161,7 +161,7 @@ def test_a_batch_has_at_most_its_size_and_does_not_wait_to_be_full(bus: Bus, joi
     assert time.monotonic() - started < 5
 
 
-def test_held_partitions_give_nothing_and_lose_nothing(bus: Bus, join: Join):
+def test_held_partitions_give_nothing_and_lose_nothing(bus: Bus, join: Join) -> None:
     bus.produce(*(b"%d" % n for n in range(5)))
     consumer = join()
     wait_for_assignment(consumer)
@@ -174,7 +174,7 @@ def test_held_partitions_give_nothing_and_lose_nothing(bus: Bus, join: Join):
     assert [r.offset for r in read(consumer, 5)] == [5, 6, 7, 8, 9]
 
 
-def test_a_partition_that_is_unplaced_and_placed_again_is_read_again(bus: Bus, join: Join):
+def test_a_partition_that_is_unplaced_and_placed_again_is_read_again(bus: Bus, join: Join) -> None:
     bus.produce(*(b"%d" % n for n in range(6)))
     consumer = join()
     wait_for_assignment(consumer)
@@ -188,7 +188,7 @@ def test_a_partition_that_is_unplaced_and_placed_again_is_read_again(bus: Bus, j
     assert [r.offset for r in read(consumer, 4)] == [2, 3, 4, 5]
 
 
-def test_a_position_behind_the_end_is_refused_with_a_reason(bus: Bus, join: Join):
+def test_a_position_behind_the_end_is_refused_with_a_reason(bus: Bus, join: Join) -> None:
     bus.produce(b"a")
     consumer = join()
     wait_for_assignment(consumer)
@@ -196,7 +196,7 @@ def test_a_position_behind_the_end_is_refused_with_a_reason(bus: Bus, join: Join
     assert bus.of(0) in consumer.unplaced
 
 
-def test_a_second_member_takes_over_partitions_and_they_are_placed_anew(bus: Bus, join: Join):
+def test_a_second_member_takes_over_partitions_and_they_are_placed_anew(bus: Bus, join: Join) -> None:
     bus.produce(b"a", partition=0)
     first = join()
     wait_for_assignment(first)
@@ -219,7 +219,7 @@ def test_a_second_member_takes_over_partitions_and_they_are_placed_anew(bus: Bus
     assert len(owner) == 3
 
 
-def test_the_lag_counts_what_lies_behind_the_position(bus: Bus, join: Join):
+def test_the_lag_counts_what_lies_behind_the_position(bus: Bus, join: Join) -> None:
     bus.produce(*(b"%d" % n for n in range(8)))
     consumer = join()
     wait_for_assignment(consumer)
@@ -231,12 +231,12 @@ def test_the_lag_counts_what_lies_behind_the_position(bus: Bus, join: Join):
     assert consumer.lag() == {bus.topic: 0}
 
 
-def test_the_cluster_has_an_id(bus: Bus, join: Join):
+def test_the_cluster_has_an_id(bus: Bus, join: Join) -> None:
     consumer = join()
     assert eventually(consumer.cluster, 30)
 
 
-def test_a_missing_topic_is_trouble_until_it_is_there(kafka: str, topic_prefix: str, make_topics: MakeTopics):
+def test_a_missing_topic_is_trouble_until_it_is_there(kafka: str, topic_prefix: str, make_topics: MakeTopics) -> None:
     consumer = BusConsumer({"bootstrap.servers": kafka}, group=topic_prefix, topics=[f"{topic_prefix}late"])
 
     def looked() -> str | None:
@@ -251,7 +251,7 @@ def test_a_missing_topic_is_trouble_until_it_is_there(kafka: str, topic_prefix: 
         consumer.close()
 
 
-def test_a_broker_that_cannot_be_reached_is_trouble_and_not_an_exception():
+def test_a_broker_that_cannot_be_reached_is_trouble_and_not_an_exception() -> None:
     consumer = BusConsumer({"bootstrap.servers": "127.0.0.1:1"}, group="g", topics=["t"])
     try:
         eventually(
@@ -266,6 +266,6 @@ def test_a_broker_that_cannot_be_reached_is_trouble_and_not_an_exception():
 
 
 @pytest.mark.parametrize("config", [lambda kafka: consumer_config(kafka, "g"), producer_config])
-def test_a_mock_cluster_inside_a_client_is_refused(config: Callable[..., object]):
+def test_a_mock_cluster_inside_a_client_is_refused(config: Callable[..., object]) -> None:
     with pytest.raises(SettingError, match=r"test\.mock\.num\.brokers"):
         config({"bootstrap.servers": "x:1", "test.mock.num.brokers": "1"})

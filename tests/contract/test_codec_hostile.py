@@ -14,18 +14,19 @@ from contract_samples import cases, codec
 from customer_events import CATALOGUE, AnyEvent, schemas_directory
 from event_runtime.codec import SchemaStore, Undecodable
 from event_runtime.schemas import SchemaRefused, load_schema, skim
+from rig.examples import examples
 
 CASES = list(cases())
 SINGLE_OBJECTS = [case.single_object for case in CASES]
 FRAMES = sorted({case.single_object[:10] for case in CASES})
 FULL = {case.event: case.single_object for case in CASES if case.name == "full"}
 CLASSES = {"EMPTY", "TOO_LARGE", "NOT_AVRO", "UNKNOWN_SCHEMA", "MALFORMED", "INVALID"}
-FUZZ = settings(max_examples=400, deadline=None)
+FUZZ = settings(max_examples=examples(400))
 
 
 def outcome(value: bytes) -> AnyEvent | Undecodable:
     try:
-        result = codec().decode(value)
+        result: AnyEvent | Undecodable = codec().decode(value)  # type: ignore[assignment]  # of the catalogue
     except Undecodable as undecodable:
         result = undecodable
     kind = result.class_ if isinstance(result, Undecodable) else type(result).__name__
@@ -41,19 +42,19 @@ def refusal(value: bytes) -> Undecodable:
 
 @FUZZ
 @given(st.binary(max_size=400))
-def test_bytes_of_no_kind_are_undecodable(value: bytes):
+def test_bytes_of_no_kind_are_undecodable(value: bytes) -> None:
     refusal(value)
 
 
 @FUZZ
 @given(st.sampled_from(FRAMES), st.binary(max_size=400))
-def test_any_payload_behind_any_fingerprint_is_an_event_or_undecodable(frame: bytes, payload: bytes):
+def test_any_payload_behind_any_fingerprint_is_an_event_or_undecodable(frame: bytes, payload: bytes) -> None:
     outcome(frame + payload)
 
 
 @FUZZ
 @given(st.sampled_from(SINGLE_OBJECTS), st.data())
-def test_an_event_with_damaged_bytes_is_an_event_or_undecodable(value: bytes, data: st.DataObject):
+def test_an_event_with_damaged_bytes_is_an_event_or_undecodable(value: bytes, data: st.DataObject) -> None:
     damaged = bytearray(value)
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(10, len(damaged) - 1))
@@ -65,14 +66,14 @@ def test_an_event_with_damaged_bytes_is_an_event_or_undecodable(value: bytes, da
 
 
 @pytest.mark.parametrize("event", FULL)
-def test_an_event_cut_short_anywhere_is_undecodable(event: str):
+def test_an_event_cut_short_anywhere_is_undecodable(event: str) -> None:
     value = FULL[event]
     for length in range(len(value)):
         refusal(value[:length])
 
 
 @pytest.mark.parametrize("event", FULL)
-def test_an_event_with_bytes_left_over_is_undecodable(event: str):
+def test_an_event_with_bytes_left_over_is_undecodable(event: str) -> None:
     assert refusal(FULL[event] + b"\x00").reason == f"{event}: 1 bytes left over"
 
 
@@ -91,7 +92,7 @@ def test_an_event_with_bytes_left_over_is_undecodable(event: str):
         (bytes(1_000_001), "TOO_LARGE"),
     ],
 )
-def test_each_fault_has_its_class(value: bytes, class_: str):
+def test_each_fault_has_its_class(value: bytes, class_: str) -> None:
     assert refusal(value).class_ == class_
 
 
@@ -126,7 +127,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_costs_neither_time_nor_memory(bomb: str):
+def test_a_bomb_costs_neither_time_nor_memory(bomb: str) -> None:
     codec().decode(FULL["CustomerMerged"])  # what is built at first use is not the bomb's
     tracemalloc.start()
     began = time.perf_counter()
@@ -140,12 +141,12 @@ def test_a_bomb_costs_neither_time_nor_memory(bomb: str):
 
 
 @pytest.mark.parametrize("event", FULL)
-def test_a_walk_over_an_event_ends_where_the_event_ends(event: str):
+def test_a_walk_over_an_event_ends_where_the_event_ends(event: str) -> None:
     schema = load_schema((schemas_directory() / CATALOGUE[event].schema_file).read_text("utf-8"))
     assert skim(schema, FULL[event], 10, max_items=1_000) == len(FULL[event])
 
 
-def test_a_large_honest_event_is_decoded():
+def test_a_large_honest_event_is_decoded() -> None:
     case = next(case for case in CASES if case.event == "CustomerMerged" and case.name == "full")
     event = case.model()
     redirects = [{"from": f"C-{n}", "direct_to": "W", "canonical": "W", "version": n} for n in range(9_000)]
@@ -155,14 +156,14 @@ def test_a_large_honest_event_is_decoded():
     assert codec().decode(value) == large
 
 
-def test_a_number_out_of_the_range_of_times_is_malformed():
+def test_a_number_out_of_the_range_of_times_is_malformed() -> None:
     case = next(case for case in CASES if case.event == "MergeRemoved" and case.name == "minimal")
     at = case.single_object[:-8]
     assert codec().decode(at + case.single_object[-8:]) == case.model()
     assert refusal(at + _long(2**62)).class_ == "MALFORMED"
 
 
-def test_a_refusal_never_repeats_what_it_refuses():
+def test_a_refusal_never_repeats_what_it_refuses() -> None:
     planted = "Zoe Planted"
     case = next(case for case in CASES if case.event == "CustomerCreated" and case.name == "full")
     fields = {**case.datum, "customer_id": planted + "\n", "extra": {planted: "x" * 10_001}}
@@ -179,7 +180,7 @@ def test_a_refusal_never_repeats_what_it_refuses():
 def _encoded(event: str, fields: dict[str, Any]) -> bytes:
     """As a producer that validates nothing would write it."""
     model = CATALOGUE[event].model
-    unchecked = model.model_validate({**fields, "customer_id": "x", "extra": {}, "attributes": {}})
+    unchecked: Any = model.model_validate({**fields, "customer_id": "x", "extra": {}, "attributes": {}})
     attributes = unchecked.attributes.model_construct(**fields["attributes"])
     update = {"customer_id": fields["customer_id"], "extra": fields["extra"], "attributes": attributes}
     return codec().encode(unchecked.model_copy(update=update))
@@ -236,13 +237,13 @@ REFUSED_SCHEMAS = {
 
 
 @pytest.mark.parametrize("kind", REFUSED_SCHEMAS)
-def test_a_dangerous_schema_is_refused(kind: str):
+def test_a_dangerous_schema_is_refused(kind: str) -> None:
     text, reason = REFUSED_SCHEMAS[kind]
     with pytest.raises(SchemaRefused, match=reason):
         load_schema(text)
 
 
-def test_a_dangerous_schema_among_the_released_ones_stops_the_start_and_is_named(tmp_path: Path):
+def test_a_dangerous_schema_among_the_released_ones_stops_the_start_and_is_named(tmp_path: Path) -> None:
     (tmp_path / "note.v1.avsc").write_text(REFUSED_SCHEMAS["an array of nulls"][0])
     with pytest.raises(SchemaRefused, match=r"note\.v1\.avsc: a null outside a union has no bytes"):
         SchemaStore(tmp_path)
@@ -260,7 +261,7 @@ _ALMOST_SCHEMAS = st.recursive(
 
 @FUZZ
 @given(_ALMOST_SCHEMAS)
-def test_any_json_is_a_schema_or_refused(value: Any):
+def test_any_json_is_a_schema_or_refused(value: Any) -> None:
     try:
         schema = load_schema(json.dumps(value))
     except SchemaRefused:
@@ -268,6 +269,6 @@ def test_any_json_is_a_schema_or_refused(value: Any):
     assert schema.parsed["type"] == "record"
 
 
-def test_a_schema_that_is_deep_but_bounded_is_read():
+def test_a_schema_that_is_deep_but_bounded_is_read() -> None:
     schema = load_schema(_chain(60))
     assert skim(schema, bytes(60), 0, max_items=1) == 60

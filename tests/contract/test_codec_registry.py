@@ -23,6 +23,7 @@ TOPICS = {name: f"prod.{event.topic}" for name, event in CATALOGUE.items()}
 class Registry(BaseHTTPRequestHandler):
     """The two calls of a schema registry that a codec makes; `down` answers every call with that status."""
 
+    url: ClassVar[str]
     subjects: ClassVar[dict[str, int]]
     schemas: ClassVar[dict[int, dict[str, str]]]
     calls: ClassVar[list[str]]
@@ -30,7 +31,7 @@ class Registry(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        subject = re.fullmatch(r"/subjects/([^/]+)/versions", self.path.partition("?")[0]).group(1)
+        subject = self._asked_for(r"/subjects/([^/]+)/versions")
         self.calls.append(f"register {subject}")
         if self.down is None:
             self.subjects.setdefault(subject, len(self.subjects) + 1)
@@ -38,12 +39,17 @@ class Registry(BaseHTTPRequestHandler):
         self._answer(200, {"id": self.subjects.get(subject)})
 
     def do_GET(self) -> None:
-        schema_id = int(re.fullmatch(r"/schemas/ids/(\d+)", self.path.partition("?")[0]).group(1))
+        schema_id = int(self._asked_for(r"/schemas/ids/(\d+)"))
         self.calls.append(f"read {schema_id}")
         if schema_id in self.schemas:
             self._answer(200, self.schemas[schema_id])
         else:
             self._answer(404, {"error_code": 40403, "message": "Schema not found"})
+
+    def _asked_for(self, pattern: str) -> str:
+        found = re.fullmatch(pattern, self.path.partition("?")[0])
+        assert found is not None
+        return found.group(1)
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         if self.down is not None:
@@ -83,7 +89,7 @@ def codec_with(registry: type[Registry]) -> Codec:
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=str)
-def test_every_event_travels_in_confluent_wire_format(case: Case, registry: type[Registry]):
+def test_every_event_travels_in_confluent_wire_format(case: Case, registry: type[Registry]) -> None:
     writer, reader = codec_with(registry), codec_with(registry)
     value = writer.encode(case.model())
     assert writer.framing_bytes == 5
@@ -93,19 +99,19 @@ def test_every_event_travels_in_confluent_wire_format(case: Case, registry: type
     assert list(registry.subjects) == [f"prod.{CATALOGUE[case.event].topic}-customer_merge.{case.event}"]
 
 
-def test_the_registry_is_asked_once_for_each_schema(registry: type[Registry]):
+def test_the_registry_is_asked_once_for_each_schema(registry: type[Registry]) -> None:
     writer, reader = codec_with(registry), codec_with(registry)
     for _ in range(3):
         assert reader.decode(writer.encode(COMMAND.model())) == COMMAND.model()
     assert registry.calls == ["register prod.merge-command-customer_merge.MergeCustomers", "read 1"]
 
 
-def test_single_objects_are_still_read_where_a_registry_is_configured(registry: type[Registry]):
+def test_single_objects_are_still_read_where_a_registry_is_configured(registry: type[Registry]) -> None:
     assert codec_with(registry).decode(COMMAND.single_object) == COMMAND.model()
     assert registry.calls == []
 
 
-def test_a_writer_with_fields_that_we_do_not_know_is_read(registry: type[Registry]):
+def test_a_writer_with_fields_that_we_do_not_know_is_read(registry: type[Registry]) -> None:
     newer = json.loads(STORE.current("MergeCustomers", 1).text)
     newer["fields"].append({"name": "priority", "type": "long", "default": 0})
     registry.schemas[7] = {"schema": json.dumps(newer)}
@@ -113,7 +119,7 @@ def test_a_writer_with_fields_that_we_do_not_know_is_read(registry: type[Registr
     assert codec_with(registry).decode(value) == COMMAND.model()
 
 
-def test_a_schema_the_registry_does_not_have_is_unknown_until_it_has_it(registry: type[Registry]):
+def test_a_schema_the_registry_does_not_have_is_unknown_until_it_has_it(registry: type[Registry]) -> None:
     reader = codec_with(registry)
     value = b"\x00\x00\x00\x00\x09" + COMMAND.single_object[10:]
     with pytest.raises(Undecodable, match="the schema registry has no Avro schema 9") as refused:
@@ -141,7 +147,7 @@ def test_a_schema_the_registry_does_not_have_is_unknown_until_it_has_it(registry
 )
 def test_a_schema_of_another_kind_makes_a_record_undecodable(
     schema: dict[str, str], class_: str, registry: type[Registry]
-):
+) -> None:
     registry.schemas[1] = schema
     with pytest.raises(Undecodable) as refused:
         codec_with(registry).decode(b"\x00\x00\x00\x00\x01\x02")
@@ -149,7 +155,7 @@ def test_a_schema_of_another_kind_makes_a_record_undecodable(
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
-def test_a_registry_out_of_order_is_a_pause_and_no_fault_of_a_record(status: int, registry: type[Registry]):
+def test_a_registry_out_of_order_is_a_pause_and_no_fault_of_a_record(status: int, registry: type[Registry]) -> None:
     both = codec_with(registry)
     registry.down = status
     with pytest.raises(RegistryUnavailable):
@@ -160,13 +166,13 @@ def test_a_registry_out_of_order_is_a_pause_and_no_fault_of_a_record(status: int
     assert both.decode(both.encode(COMMAND.model())) == COMMAND.model()
 
 
-def test_a_registry_that_is_not_there_is_a_pause(registry: type[Registry]):
+def test_a_registry_that_is_not_there_is_a_pause(registry: type[Registry]) -> None:
     unreachable = SchemaRegistry("http://127.0.0.1:9", TOPICS, {"max.retries": 0})
     with pytest.raises(ServerUnavailable, match="the schema registry does not answer"):
         Codec(STORE, CATALOGUE, unreachable).encode(COMMAND.model())
 
 
-def test_without_a_registry_confluent_wire_format_is_an_unknown_schema():
+def test_without_a_registry_confluent_wire_format_is_an_unknown_schema() -> None:
     with pytest.raises(Undecodable, match="none is configured") as refused:
         codec().decode(b"\x00\x00\x00\x00\x01\x02")
     assert refused.value.class_ == "UNKNOWN_SCHEMA"

@@ -41,11 +41,11 @@ def run(*command: str | Path, **environment: str) -> str:
     return done.stdout
 
 
-def test_the_dockerfile_passes_hadolint():
+def test_the_dockerfile_passes_hadolint() -> None:
     run("hadolint", DEPLOY / "Dockerfile")
 
 
-def test_the_image_does_not_run_as_root_and_installs_only_what_is_locked():
+def test_the_image_does_not_run_as_root_and_installs_only_what_is_locked() -> None:
     text = (DEPLOY / "Dockerfile").read_text("utf-8")
     assert re.findall(r"^USER (.+)$", text, re.MULTILINE) == ["10001:10001"]
     installs = text.replace("\\\n", " ").split("pip install")[1:]
@@ -53,7 +53,7 @@ def test_the_image_does_not_run_as_root_and_installs_only_what_is_locked():
     assert all("--require-hashes" in install or "--no-deps" in install for install in installs)
 
 
-def test_everything_the_image_copies_exists_and_is_let_in():
+def test_everything_the_image_copies_exists_and_is_let_in() -> None:
     sources = re.findall(r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "Dockerfile").read_text("utf-8"), re.MULTILINE)
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
     for source in " ".join(sources).split():
@@ -61,16 +61,16 @@ def test_everything_the_image_copies_exists_and_is_let_in():
         assert f"!{source}" in ignored, source
 
 
-def test_the_compose_file_is_valid():
+def test_the_compose_file_is_valid() -> None:
     run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml")
 
 
-def test_the_yaml_is_tidy():
+def test_the_yaml_is_tidy() -> None:
     run("yamllint", "--strict", "--config-file", DEPLOY / ".yamllint", DEPLOY)
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
-def test_what_a_container_depends_on_exists_and_can_be_waited_for(name: str):
+def test_what_a_container_depends_on_exists_and_can_be_waited_for(name: str) -> None:
     for dependency, wanted in COMPOSE["services"][name].get("depends_on", {}).items():
         other = COMPOSE["services"][dependency]
         if wanted["condition"] == "service_healthy":
@@ -81,7 +81,7 @@ def test_what_a_container_depends_on_exists_and_can_be_waited_for(name: str):
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
-def test_a_container_is_reached_from_this_machine_only_and_keeps_its_data_in_named_volumes(name: str):
+def test_a_container_is_reached_from_this_machine_only_and_keeps_its_data_in_named_volumes(name: str) -> None:
     container = COMPOSE["services"][name]
     assert all(port.startswith("127.0.0.1:") for port in container.get("ports", ()))
     for volume in container.get("volumes", ()):
@@ -90,7 +90,7 @@ def test_a_container_is_reached_from_this_machine_only_and_keeps_its_data_in_nam
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_runs_read_only_without_privileges_and_says_whether_it_lives(name: str):
+def test_a_service_runs_read_only_without_privileges_and_says_whether_it_lives(name: str) -> None:
     container = COMPOSE["services"][name]
     assert container["read_only"] is True
     assert container["cap_drop"] == ["ALL"]
@@ -99,14 +99,25 @@ def test_a_service_runs_read_only_without_privileges_and_says_whether_it_lives(n
     assert int(container["stop_grace_period"].removesuffix("s")) > 25
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_the_settings_of_a_service_are_settings_it_has(name: str):
+def _settings(name: str) -> type[ServiceSettings]:
     module = importlib.import_module(f"{SERVICES[name]}.settings")
-    settings = next(
+    return next(
         kind
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, ServiceSettings) and kind is not ServiceSettings
     )
+
+
+def test_each_service_listens_where_the_readme_says_unless_told_otherwise() -> None:
+    said = re.search(r"on one port \((\d+), (\d+), (\d+)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert said is not None
+    ports = [str(_settings(name).load({}, dotenv=None).http.port) for name in SERVICES]
+    assert ports == list(said.groups())
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_settings_of_a_service_are_settings_it_has(name: str) -> None:
+    settings = _settings(name)
     container = COMPOSE["services"][name]
     given = {key: value for key, value in container["environment"].items() if value is not None}
     loaded = settings.load(given, dotenv=None)
@@ -118,7 +129,7 @@ def test_the_settings_of_a_service_are_settings_it_has(name: str):
     assert container["command"] == [name, "run"]
 
 
-def test_every_service_is_scraped_where_it_listens():
+def test_every_service_is_scraped_where_it_listens() -> None:
     configuration = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text("utf-8"))
     scraped = {job["job_name"]: job["static_configs"][0]["targets"] for job in configuration["scrape_configs"]}
     ports = {name: COMPOSE["services"][name]["ports"][0].split(":")[-1] for name in SERVICES}
@@ -127,12 +138,14 @@ def test_every_service_is_scraped_where_it_listens():
         assert (DEPLOY / "prometheus" / rule_file).is_file()
 
 
-def test_the_topics_are_made_as_the_catalogue_says(tmp_path: Path):
+def test_the_topics_are_made_as_the_catalogue_says(tmp_path: Path) -> None:
     recorder = tmp_path / "kafka-topics.sh"
     recorder.write_text('#!/bin/sh\nprintf "%s " "$@"\necho\n')
     recorder.chmod(0o755)
     script = DEPLOY / "kafka/create-topics.sh"
     said = run("sh", script, KAFKA_BOOTSTRAP_SERVERS="kafka:9092", KAFKA_TOPICS=str(recorder), REPLICATION_FACTOR="3")
+    on_the_path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    assert run("sh", script, KAFKA_BOOTSTRAP_SERVERS="kafka:9092", REPLICATION_FACTOR="3", PATH=on_the_path) == said
     made = {}
     for line in said.splitlines():
         words = line.split()
@@ -184,7 +197,7 @@ def _expressions() -> list[Any]:
 
 
 @pytest.mark.parametrize("expression", _expressions())
-def test_an_expression_names_series_and_labels_that_services_show(expression: str):
+def test_an_expression_names_series_and_labels_that_services_show(expression: str) -> None:
     named = set(re.findall(r"(?<![\w$\"])((?:customer_merge|process|job:|python)[\w:]*|up)(?=[{\[) ]|$)", expression))
     assert named, expression
     assert named <= set(SERIES), named - set(SERIES)
@@ -194,7 +207,7 @@ def test_an_expression_names_series_and_labels_that_services_show(expression: st
     assert used <= labels, used - labels
 
 
-def test_an_objective_is_a_bucket_of_its_histogram():
+def test_an_objective_is_a_bucket_of_its_histogram() -> None:
     buckets = {
         sample.labels["le"]
         for family in RuntimeMetrics("service", topics=["t"]).registry.collect()
@@ -206,7 +219,7 @@ def test_an_objective_is_a_bucket_of_its_histogram():
     assert asked <= buckets
 
 
-def test_promtool_accepts_the_rules():
+def test_promtool_accepts_the_rules() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed (Debian: apt install prometheus); the rules were checked by structure")
@@ -216,7 +229,7 @@ def test_promtool_accepts_the_rules():
 @pytest.mark.parametrize(
     "rule", [rule for group in RULES["groups"] for rule in group["rules"] if "alert" in rule], ids=lambda r: r["alert"]
 )
-def test_every_alert_says_what_it_is_and_has_a_runbook_with_a_first_command(rule: dict[str, Any]):
+def test_every_alert_says_what_it_is_and_has_a_runbook_with_a_first_command(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"page", "ticket"}
     assert rule["annotations"]["summary"]
     page, _, anchor = rule["annotations"]["runbook"].partition("#")
@@ -226,12 +239,12 @@ def test_every_alert_says_what_it_is_and_has_a_runbook_with_a_first_command(rule
     assert re.search(r"^    (docker|curl|merge-worker) ", section, re.MULTILINE)
 
 
-def test_every_section_of_the_runbook_belongs_to_an_alert():
+def test_every_section_of_the_runbook_belongs_to_an_alert() -> None:
     alerts = {rule["alert"] for group in RULES["groups"] for rule in group["rules"] if "alert" in rule}
     assert set(re.findall(r"^## (\w+)$", RUNBOOK, re.MULTILINE)) == alerts
 
 
-def test_dashboards_can_be_provisioned():
+def test_dashboards_can_be_provisioned() -> None:
     data_source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yaml").read_text("utf-8"))
     assert [source["uid"] for source in data_source["datasources"]] == ["prometheus"]
     provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/customer-merge.yaml").read_text("utf-8"))
@@ -245,7 +258,7 @@ def test_dashboards_can_be_provisioned():
         assert (DEPLOY / "grafana/dashboards" / Path(home).name).is_file()
 
 
-def test_the_runbook_names_only_commands_that_exist():
+def test_the_runbook_names_only_commands_that_exist() -> None:
     said = set(re.findall(r"(?:^    |`)(merge-worker|review-desk) ([a-z]+(?: [a-z]+)*)", RUNBOOK, re.MULTILINE))
     assert len(said) > 5
     for program, command in said:

@@ -21,7 +21,8 @@ from rig.noisy_customers import noisy_customers
 class Filled(Protocol):
     """An index and the one way to put records into it."""
 
-    index: Index
+    @property
+    def index(self) -> Index: ...
 
     def add(self, customers: Sequence[CustomerRecord]) -> list[Entry]: ...
 

@@ -21,10 +21,16 @@ RELEASED = schemas_directory() / "released"
 FIELD_DEFAULTS = (type(None), bool, int, float, list, dict)
 
 
+def _matched(pattern: str, name: str) -> tuple[str | Any, ...]:
+    found = re.fullmatch(pattern, name)
+    assert found is not None
+    return found.groups()
+
+
 def _versions() -> dict[tuple[str, int], dict[int, str]]:
     versions: dict[tuple[str, int], dict[int, str]] = defaultdict(dict)
     for path in RELEASED.glob("*.avsc"):
-        event, major, minor = re.fullmatch(r"(.+)\.v(\d+)\.(\d+)\.avsc", path.name).groups()
+        event, major, minor = _matched(r"(.+)\.v(\d+)\.(\d+)\.avsc", path.name)
         versions[event, int(major)][int(minor)] = path.read_text("utf-8")
     return versions
 
@@ -38,21 +44,22 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("writer", "reader"), PAIRS)
-def test_every_released_version_reads_what_every_other_wrote(writer: str, reader: str):
+def test_every_released_version_reads_what_every_other_wrote(writer: str, reader: str) -> None:
     assert incompatibilities(writer, reader) == []
 
 
 @pytest.mark.parametrize("case", list(cases()), ids=str)
-def test_every_released_version_reads_the_golden_bytes_of_every_other(case: Case):
-    event, major, _minor = re.fullmatch(r"(.+)\.v(\d+)\.(\d+)", case.path.stem).groups()
+def test_every_released_version_reads_the_golden_bytes_of_every_other(case: Case) -> None:
+    event, major, _minor = _matched(r"(.+)\.v(\d+)\.(\d+)", case.path.stem)
     for reader in VERSIONS[event, int(major)].values():
         body = BytesIO(case.single_object[10:])
         read = fastavro.schemaless_reader(body, load_schema(case.schema.read_text()).parsed, load_schema(reader).parsed)
+        assert isinstance(read, dict)
         assert set(read) == {field["name"] for field in json.loads(reader)["fields"]}
         assert body.read() == b""
 
 
-def test_the_current_schema_is_the_newest_released_one():
+def test_the_current_schema_is_the_newest_released_one() -> None:
     for event in CATALOGUE.values():
         current = (schemas_directory() / event.schema_file).read_text("utf-8")
         minors = VERSIONS[event.schema_file.split(".")[0], event.major]
@@ -60,18 +67,19 @@ def test_the_current_schema_is_the_newest_released_one():
         assert sorted(minors) == list(range(len(minors))), event.name
 
 
-def test_no_released_schema_was_ever_changed_or_removed():
-    listed = dict(reversed(line.split("  ")) for line in (RELEASED / "SHA256SUMS").read_text().splitlines())
+def test_no_released_schema_was_ever_changed_or_removed() -> None:
+    lines = (line.split("  ") for line in (RELEASED / "SHA256SUMS").read_text().splitlines())
+    listed = {name: digest for digest, name in lines}
     found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in RELEASED.glob("*.avsc")}
     assert found == listed
 
 
-def test_two_released_schemas_never_share_a_fingerprint():
+def test_two_released_schemas_never_share_a_fingerprint() -> None:
     fingerprints = [load_schema(text).fingerprint for minors in VERSIONS.values() for text in minors.values()]
     assert len(fingerprints) == len(set(fingerprints))
 
 
-def test_fingerprints_are_those_of_another_implementation():
+def test_fingerprints_are_those_of_another_implementation() -> None:
     for minors in VERSIONS.values():
         for text in minors.values():
             # the canonical form has no attributes, but this implementation leaves the braces of a type that had one
@@ -119,7 +127,7 @@ def _removed(field: str) -> str:
     ],
     ids=["optional field", "field with a default", "symbol", "doc", "optional field removed", "one removed, one added"],
 )
-def test_a_change_that_readers_do_not_notice_is_compatible_both_ways(changed: str):
+def test_a_change_that_readers_do_not_notice_is_compatible_both_ways(changed: str) -> None:
     base = json.dumps(BASE)
     assert incompatibilities(base, changed) + incompatibilities(changed, base) == []
 
@@ -149,12 +157,12 @@ def test_a_change_that_readers_do_not_notice_is_compatible_both_ways(changed: st
         "required field removed",
     ],
 )
-def test_a_change_that_breaks_somebody_is_found(changed: str):
+def test_a_change_that_breaks_somebody_is_found(changed: str) -> None:
     base = json.dumps(BASE)
     assert incompatibilities(base, changed) + incompatibilities(changed, base)
 
 
-def test_a_symbol_added_to_an_enumeration_without_a_default_breaks_its_readers():
+def test_a_symbol_added_to_an_enumeration_without_a_default_breaks_its_readers() -> None:
     old, new = (
         _changed("kind", type={"type": "enum", "name": "Kind", "symbols": symbols})
         for symbols in (["A", "B"], ["A", "B", "C"])
@@ -165,7 +173,7 @@ def test_a_symbol_added_to_an_enumeration_without_a_default_breaks_its_readers()
 def incompatibilities(writer: str, reader: str) -> list[str]:
     """Why a reader cannot read all that a writer may write: Avro's own rules, and two of ours."""
     read, written = json.loads(reader), json.loads(writer)
-    result = avro.compatibility.ReaderWriterCompatibilityChecker().get_compatibility(
+    result = avro.compatibility.ReaderWriterCompatibilityChecker().get_compatibility(  # type: ignore[no-untyped-call]
         reader=avro.schema.parse(json.dumps(_with_symbols_of(read, written))), writer=avro.schema.parse(writer)
     )
     found = (

@@ -15,13 +15,13 @@ from event_runtime.codec import content_digest
 CASES = pytest.mark.parametrize("case", list(cases()), ids=str)
 
 
-def test_every_released_schema_has_its_golden_file():
+def test_every_released_schema_has_its_golden_file() -> None:
     released = {path.name.removesuffix(".avsc") for path in (schemas_directory() / "released").glob("*.avsc")}
     assert {path.name.removesuffix(".json") for path in GOLDEN.glob("*.json")} == released
 
 
 @CASES
-def test_golden_bytes_decode_to_what_they_mean(case: Case):
+def test_golden_bytes_decode_to_what_they_mean(case: Case) -> None:
     event = codec().decode(case.single_object)
     assert type(event) is CATALOGUE[case.event].model
     assert event == case.model()
@@ -30,7 +30,7 @@ def test_golden_bytes_decode_to_what_they_mean(case: Case):
 
 
 @CASES
-def test_what_golden_bytes_mean_encodes_to_them_while_the_version_is_current(case: Case):
+def test_what_golden_bytes_mean_encodes_to_them_while_the_version_is_current(case: Case) -> None:
     value = codec().encode(case.model())
     assert case.single_object[:10] == b"\xc3\x01" + case.fingerprint
     if value[2:10] == case.fingerprint:
@@ -39,7 +39,7 @@ def test_what_golden_bytes_mean_encodes_to_them_while_the_version_is_current(cas
 
 
 @CASES
-def test_another_implementation_reads_the_golden_bytes_alike(case: Case):
+def test_another_implementation_reads_the_golden_bytes_alike(case: Case) -> None:
     body = BytesIO(case.single_object[10:])
     reader = avro.io.DatumReader(avro.schema.parse(case.schema.read_text("utf-8")))
     assert _as_json(reader.read(avro.io.BinaryDecoder(body))) == case.datum
@@ -47,7 +47,7 @@ def test_another_implementation_reads_the_golden_bytes_alike(case: Case):
 
 
 @CASES
-def test_content_is_the_same_whether_read_from_bytes_or_from_json(case: Case):
+def test_content_is_the_same_whether_read_from_bytes_or_from_json(case: Case) -> None:
     assert content_digest(codec().decode(case.single_object)) == content_digest(case.model())
 
 

@@ -35,23 +35,23 @@ EVENTS = pytest.mark.parametrize("name", CATALOGUE)
 
 
 @EVENTS
-def test_a_schema_and_its_model_have_the_same_fields_types_and_defaults_in_the_same_order(name: str):
+def test_a_schema_and_its_model_have_the_same_fields_types_and_defaults_in_the_same_order(name: str) -> None:
     assert _shape_of_schema(_schema(name), {}) == _shape_of_model(CATALOGUE[name].model)
 
 
 @EVENTS
-def test_a_schema_is_named_as_the_interface_says(name: str):
+def test_a_schema_is_named_as_the_interface_says(name: str) -> None:
     schema = _schema(name)
     assert (schema["namespace"], schema["name"]) == ("customer_merge", name)
     assert CATALOGUE[name].schema_file == f"{re.sub('(?<!^)(?=[A-Z])', '-', name).lower()}.v1.avsc"
 
 
-def test_every_schema_belongs_to_an_event_and_every_event_has_one():
+def test_every_schema_belongs_to_an_event_and_every_event_has_one() -> None:
     assert {path.name for path in SCHEMAS.glob("*.avsc")} == {event.schema_file for event in CATALOGUE.values()}
 
 
 @EVENTS
-def test_every_field_and_every_record_has_a_doc_and_every_enumeration_a_default(name: str):
+def test_every_field_and_every_record_has_a_doc_and_every_enumeration_a_default(name: str) -> None:
     for part in _parts(_schema(name)):
         if part.get("type") in ("record", "enum"):
             assert len(part["doc"]) > 5, part["name"]
@@ -62,7 +62,7 @@ def test_every_field_and_every_record_has_a_doc_and_every_enumeration_a_default(
 
 
 @EVENTS
-def test_what_is_optional_is_null_first_with_null_as_default(name: str):
+def test_what_is_optional_is_null_first_with_null_as_default(name: str) -> None:
     for part in _parts(_schema(name)):
         for field in part.get("fields", ()):
             if isinstance(field["type"], list):
@@ -72,14 +72,14 @@ def test_what_is_optional_is_null_first_with_null_as_default(name: str):
 
 
 @EVENTS
-def test_a_tenant_comes_first_except_after_the_place_in_a_stream(name: str):
+def test_a_tenant_comes_first_except_after_the_place_in_a_stream(name: str) -> None:
     fields = tuple(field["name"] for field in _schema(name)["fields"])
     sequenced = CATALOGUE[name].sequenced
     assert fields[: 4 if sequenced else 1] == ((*PLACE, "tenant_id") if sequenced else ("tenant_id",))
     assert sequenced == (CATALOGUE[name].topic == "customer-merged")
 
 
-def test_a_type_that_several_schemas_use_is_the_same_in_all():
+def test_a_type_that_several_schemas_use_is_the_same_in_all() -> None:
     definitions: dict[str, Any] = {}
     for name in CATALOGUE:
         for part in _parts(_schema(name)):
@@ -88,32 +88,32 @@ def test_a_type_that_several_schemas_use_is_the_same_in_all():
                 assert definitions.setdefault(part["name"], inner) == inner, part["name"]
 
 
-def test_the_customer_columns_are_the_attributes_of_a_customer_event():
+def test_the_customer_columns_are_the_attributes_of_a_customer_event() -> None:
     assert ("customer_id", "source", *Attributes.model_fields) == INPUT_COLUMNS
 
 
-def test_every_topic_has_events_and_every_event_a_topic():
+def test_every_topic_has_events_and_every_event_a_topic() -> None:
     assert {event.topic for event in CATALOGUE.values()} == set(TOPICS)
     outcomes = {event.model for event in CATALOGUE.values() if event.topic == "merge-outcome"}
     assert outcomes == {*TERMINAL_OUTCOMES, *NOTICES}
 
 
-def test_the_topics_are_cleaned_up_as_agreed():
+def test_the_topics_are_cleaned_up_as_agreed() -> None:
     kept = {name: topic.cleanup for name, topic in TOPICS.items() if topic.cleanup != "delete"}
     assert kept == {"customer-merged": "keep", "customer-alias": "compact"}
     assert TOPICS["customer-merged"].configuration["retention.ms"] == "-1"
     assert TOPICS["customer-alias"].configuration["cleanup.policy"] == "compact"
 
 
-def test_the_catalogue_has_as_many_streams_as_an_outbox():
+def test_the_catalogue_has_as_many_streams_as_an_outbox() -> None:
     assert TOPICS["customer-merged"].partitions == DEFAULT_STREAMS == runtime_ddl.DEFAULT_STREAMS
 
 
-def test_the_documents_are_current():
+def test_the_documents_are_current() -> None:
     assert documents(["--check"]) == 0, "run `make docs`"
 
 
-def test_the_documents_are_written_into_a_tree_that_lacks_them(tmp_path: Path):
+def test_the_documents_are_written_into_a_tree_that_lacks_them(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "schemas").mkdir()
     assert documents(["--check", "--into", str(tmp_path)]) == 1
@@ -122,7 +122,7 @@ def test_the_documents_are_written_into_a_tree_that_lacks_them(tmp_path: Path):
 
 
 @EVENTS
-def test_the_page_of_events_lists_every_field_with_its_type_and_default(name: str):
+def test_the_page_of_events_lists_every_field_with_its_type_and_default(name: str) -> None:
     page = (ROOT / "docs/events.md").read_text("utf-8")
     section = page.split(f"\n### {name}\n")[1].split("\n## ")[0].split("\n### ")[0]
     rows = [
@@ -138,7 +138,7 @@ def test_the_page_of_events_lists_every_field_with_its_type_and_default(name: st
 
 
 @EVENTS
-def test_every_text_and_every_array_of_a_model_is_bounded(name: str):
+def test_every_text_and_every_array_of_a_model_is_bounded(name: str) -> None:
     schema = CATALOGUE[name].model.model_json_schema()
     for part in _parts([schema, list(schema.get("$defs", {}).values()), list(schema.get("properties", {}).values())]):
         if part.get("type") == "string" and "enum" not in part and "const" not in part:
@@ -241,4 +241,4 @@ def _page_type(shape: Any) -> str:
             return name
         case ("fixed", size):
             return f"{size} bytes"
-    return {"long": "integer", "double": "number", "timestamp": "time"}.get(shape, shape)
+    return {"long": "integer", "double": "number", "timestamp": "time"}.get(str(shape), str(shape))

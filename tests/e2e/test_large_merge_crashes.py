@@ -23,7 +23,7 @@ def large(world: MergeWorld) -> MergeWorld:
     return world
 
 
-def test_killed_at_ten_random_chunks_a_large_merge_goes_on_where_it_was_and_is_told_of_once(large: MergeWorld):
+def test_killed_at_ten_random_chunks_a_large_merge_goes_on_where_it_was_and_is_told_of_once(large: MergeWorld) -> None:
     large.produce(merge("c1", "a", "b"))
     chance = random.Random(7)  # noqa: S311 - the same points in every run, not a secret
     done = 0
@@ -41,7 +41,7 @@ def test_killed_at_ten_random_chunks_a_large_merge_goes_on_where_it_was_and_is_t
     _assert_complete(large, ROWS)
 
 
-def test_killed_before_its_first_chunk_and_after_its_last_a_large_merge_ends_all_the_same(large: MergeWorld):
+def test_killed_before_its_first_chunk_and_after_its_last_a_large_merge_ends_all_the_same(large: MergeWorld) -> None:
     large.produce(merge("c1", "a", "b"))
     for point in ("before_listing_commit", "before_rows_moved"):
         assert large.worker("--no-relay", failpoints=f"{point}=crash", **SETTINGS).wait(60) == CRASHED
@@ -50,7 +50,7 @@ def test_killed_before_its_first_chunk_and_after_its_last_a_large_merge_ends_all
     _assert_complete(large, ROWS)
 
 
-def test_two_workers_share_two_large_merges_and_one_takes_over_when_the_other_dies(large: MergeWorld):
+def test_two_workers_share_two_large_merges_and_one_takes_over_when_the_other_dies(large: MergeWorld) -> None:
     large.customers("c", "d")
     _orders(large, "d", ROWS - 1)
     large.produce(merge("c1", "a", "b"), merge("c2", "c", "d"))
@@ -68,7 +68,7 @@ def test_two_workers_share_two_large_merges_and_one_takes_over_when_the_other_di
 
 def test_a_worker_that_is_asked_to_stop_leaves_the_rest_to_the_next_at_once_and_status_says_how_far_it_is(
     large: MergeWorld,
-):
+) -> None:
     large.produce(merge("c1", "a", "b"))
     # A lease of an hour: nobody takes over from a worker that is merely gone.
     slow = SETTINGS | {"LARGE__LEASE_S": "3600", "LARGE__REST_SHARE": "5"}
@@ -82,7 +82,7 @@ def test_a_worker_that_is_asked_to_stop_leaves_the_rest_to_the_next_at_once_and_
     _assert_complete(large, ROWS)
 
 
-def test_a_batch_that_would_move_too_many_rows_is_done_in_several_transactions(world: MergeWorld):
+def test_a_batch_that_would_move_too_many_rows_is_done_in_several_transactions(world: MergeWorld) -> None:
     """Each of these merges is small, and together they are more than one transaction moves."""
     losers = [f"l{number}" for number in range(12)]
     for loser_id in losers:

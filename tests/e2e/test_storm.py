@@ -12,9 +12,10 @@ import pytest
 
 import customer_events as wire
 from rig.detector_world import person
-from rig.invariants import CODEC, Evidence, assert_promises
-from rig.merge_world import _headers, merge, not_duplicate
+from rig.invariants import Evidence, assert_promises
+from rig.merge_world import merge, not_duplicate
 from rig.storm import PACKAGES, PARTS, READ_BY, StormWorld, shuffled
+from rig.world import as_record
 
 TENANTS = ("shop", "other")
 FAMILIES = 34
@@ -144,7 +145,7 @@ def _created(customers: Sequence[tuple[str, str]]) -> list[Record]:
         )
         for tenant, one in customers
     ]
-    return [(CODEC.encode(event), _headers(event)) for event in told]
+    return [as_record(event) for event in told]
 
 
 def _commands(draw: random.Random) -> list[Record]:
@@ -155,7 +156,7 @@ def _commands(draw: random.Random) -> list[Record]:
         for family in range(FAMILIES)
         for command in _family_commands(tenant, f"{family:02d}", PLOTS[family % len(PLOTS)])
     ]
-    records = [(CODEC.encode(one), _headers(one)) for one in commands]
+    records = [as_record(one) for one in commands]
     again = draw.sample(records, len(records) * 2 // 5)
     return shuffled(draw, [*records, *again, *((NO_EVENT + bytes([n]), {}) for n in range(5))])
 
@@ -203,7 +204,7 @@ def _unmerges(world: StormWorld) -> list[Record]:
         )
         for one, mode in zip(undone, ("LINEAR", "TREE"), strict=False)
     ]
-    return [(CODEC.encode(one), _headers(one)) for one in commands]
+    return [as_record(one) for one in commands]
 
 
 def _producers(world: StormWorld, records: Sequence[Record]) -> list[threading.Thread]:

@@ -8,6 +8,7 @@ from sqlalchemy import create_engine
 
 from merge_worker.__main__ import main
 from rig.customer_rows import contents
+from rig.in_process import run_here
 from rig.merge_world import TENANT, MergeWorld, merge
 
 SQL = "'; DROP TABLE store.customers; --"
@@ -51,18 +52,17 @@ COMMAND = {"winner_id": "a", "loser_ids": ["b"], "requested_by": {"id": "test", 
     ids=lambda value: value[8:40] if isinstance(value, str) else "",
 )
 def test_a_line_that_is_no_command_is_named_in_one_line_and_nothing_is_published(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    change: dict[str, object],
-    answer: str,
+    tmp_path: Path, change: dict[str, object], answer: str
 ) -> None:
-    monkeypatch.setenv("MERGE_WORKER_DATABASE__URL", "postgresql://nobody@127.0.0.1:1/none")
-    monkeypatch.setenv("MERGE_WORKER_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    nowhere = {
+        "MERGE_WORKER_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/none",
+        "MERGE_WORKER_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    }
     file = tmp_path / "commands.jsonl"
     file.write_text(json.dumps(COMMAND | {"command_id": "bad"} | change) + "\n", encoding="utf-8")
-    assert main(["submit", str(file), "--tenant", TENANT]) == 1
-    first, last = capsys.readouterr().err.strip().splitlines()
+    told = run_here(main, ["submit", str(file), "--tenant", TENANT], nowhere)
+    assert told.status == 1
+    first, last = told.err.strip().splitlines()
     assert first.removeprefix("merge-worker: ").startswith(answer), first[:200]
     assert "nothing was published" in last
 

@@ -17,13 +17,13 @@ from event_runtime.columns import Column, byteas, longs, texts
         (longs([]), "bigint", []),
     ],
 )
-def test_a_column_arrives_as_its_values(database_url: str, column: Column, type_: str, values: list[object]):
+def test_a_column_arrives_as_its_values(database_url: str, column: Column, type_: str, values: list[object]) -> None:
     with psycopg.connect(database_url) as connection:
         told = connection.execute(f"SELECT %(column)s::{type_}[], pg_typeof(%(column)s)::text", {"column": column})
         assert told.fetchone() == (values, f"{type_}[]")
 
 
-def test_columns_of_several_types_stand_beside_each_other_in_one_statement_that_is_prepared(database_url: str):
+def test_columns_of_several_types_stand_beside_each_other_in_one_statement_that_is_prepared(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         for number in range(7):
             found = connection.execute(
@@ -34,10 +34,10 @@ def test_columns_of_several_types_stand_beside_each_other_in_one_statement_that_
             assert (str(found[0])[-1], *found[1:]) == (str(number), number, b"x")
 
 
-def test_a_text_that_the_database_cannot_hold_is_refused_as_data(database_url: str):
+def test_a_text_that_the_database_cannot_hold_is_refused_as_data(database_url: str) -> None:
     with psycopg.connect(database_url) as connection, pytest.raises(psycopg.DataError):
         connection.execute("SELECT %s::text[]", (texts(["a\0b"]),))
 
 
-def test_a_column_shows_no_values():
+def test_a_column_shows_no_values() -> None:
     assert "secret" not in repr(texts(["secret"]))

@@ -1,16 +1,13 @@
 """`review-desk account`: what somebody needs to know of one customer before a merge."""
 
 import json
-import os
-from contextlib import redirect_stdout
-from io import StringIO
 from typing import Any
-from unittest.mock import patch
 
 from customer_identity.merging import Merged
 from customer_identity.merging.orders import ActorRef, MergeOrder
 from review_desk.__main__ import main
 from rig.desk_shop import TENANT, Shop
+from rig.in_process import run_here
 
 
 def _account(shop: Shop, customer_id: str) -> dict[str, Any]:
@@ -20,9 +17,9 @@ def _account(shop: Shop, customer_id: str) -> dict[str, Any]:
 
 def _ask(shop: Shop, *arguments: str) -> str:
     url = shop.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with patch.dict(os.environ, {"REVIEW_DESK_DATABASE__URL": url}), redirect_stdout(StringIO()) as told:
-        assert main(arguments) == 0
-    return told.getvalue()
+    answer = run_here(main, arguments, {"REVIEW_DESK_DATABASE__URL": url})
+    assert answer.status == 0
+    return answer.out
 
 
 def _rules(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -44,7 +41,7 @@ def _merge(shop: Shop, winner_id: str, loser_id: str) -> Merged:
     return result
 
 
-def test_every_rule_is_told_as_it_stands_for_one_customer_with_the_figures_behind_it(shop: Shop):
+def test_every_rule_is_told_as_it_stands_for_one_customer_with_the_figures_behind_it(shop: Shop) -> None:
     shop.customer("a", verified=False)
     shop.execute("UPDATE store.customers SET has_login = true, currency = 'EUR'")
     rules = _rules(_account(shop, "a"))
@@ -56,7 +53,7 @@ def test_every_rule_is_told_as_it_stands_for_one_customer_with_the_figures_behin
     assert all(rule["message"] and rule["remediation"] for rule in rules.values())
 
 
-def test_balances_and_rows_are_told(shop: Shop):
+def test_balances_and_rows_are_told(shop: Shop) -> None:
     shop.customer("a")
     shop.execute(
         "INSERT INTO store.loyalty_accounts (tenant_id, customer_id, program, points)"
@@ -67,7 +64,7 @@ def test_balances_and_rows_are_told(shop: Shop):
     assert told["rows"]["store.emails"] == 1
 
 
-def test_a_merged_away_customer_says_into_whom_when_and_by_whom_and_the_winner_lists_it(shop: Shop):
+def test_a_merged_away_customer_says_into_whom_when_and_by_whom_and_the_winner_lists_it(shop: Shop) -> None:
     shop.customer("a")
     shop.customer("b")
     merged = _merge(shop, "a", "b")
@@ -86,7 +83,7 @@ def test_a_merged_away_customer_says_into_whom_when_and_by_whom_and_the_winner_l
     assert [one["customer_id"] for one in _account(shop, "a")["merged_accounts"]] == ["b"]
 
 
-def test_open_requests_are_told_with_their_eligibility(shop: Shop):
+def test_open_requests_are_told_with_their_eligibility(shop: Shop) -> None:
     shop.customer("a")
     shop.customer("b")
     shop.execute(

@@ -14,7 +14,7 @@ from review_desk.cases import CaseState
 from rig.desk_shop import NOW, STEWARD, TENANT, Shop, rejected
 
 
-def test_a_command_refused_because_an_identity_moved_is_made_again_on_the_roots(shop: Shop):
+def test_a_command_refused_because_an_identity_moved_is_made_again_on_the_roots(shop: Shop) -> None:
     for customer_id in "abc":
         shop.customer(customer_id)
     shop.find(("a", "b"))
@@ -34,7 +34,7 @@ def test_a_command_refused_because_an_identity_moved_is_made_again_on_the_roots(
     assert shop.cases()["a+b"].attempts == 2
 
 
-def test_a_refusal_that_speaks_against_the_pair_goes_to_a_person_and_is_not_tried_again(shop: Shop):
+def test_a_refusal_that_speaks_against_the_pair_goes_to_a_person_and_is_not_tried_again(shop: Shop) -> None:
     shop.customer("a")
     shop.customer("b")
     shop.find(("a", "b"))
@@ -48,7 +48,7 @@ def test_a_refusal_that_speaks_against_the_pair_goes_to_a_person_and_is_not_trie
     assert shop.in_flight() == 0
 
 
-def test_a_merge_from_elsewhere_closes_the_case(shop: Shop):
+def test_a_merge_from_elsewhere_closes_the_case(shop: Shop) -> None:
     shop.customer("a", verified=None)
     shop.customer("b", verified=None)
     shop.find(("a", "b"))
@@ -67,7 +67,7 @@ def test_a_merge_from_elsewhere_closes_the_case(shop: Shop):
     assert (case.state, case.why) == (CaseState.CLOSED, ("ALREADY_MERGED",))
 
 
-def test_a_case_that_waits_for_the_identity_map_goes_on_when_it_arrives_whomever_it_names(shop: Shop):
+def test_a_case_that_waits_for_the_identity_map_goes_on_when_it_arrives_whomever_it_names(shop: Shop) -> None:
     for customer_id in "abyz":
         shop.customer(customer_id)
     shop.find(("a", "b"))
@@ -95,7 +95,7 @@ def test_a_case_that_waits_for_the_identity_map_goes_on_when_it_arrives_whomever
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_whatever_overtakes_whatever_no_case_waits_for_ever_and_no_command_is_refused(shop: Shop, seed: int):
+def test_whatever_overtakes_whatever_no_case_waits_for_ever_and_no_command_is_refused(shop: Shop, seed: int) -> None:
     """Candidates, commands, outcomes and merges interleave anyhow; only merges keep their order, as in their stream."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     people = [[f"{person}{record}" for record in "abcdef"] for person in "pq"]
@@ -131,7 +131,7 @@ def _todo(*queues: Sequence[object] | deque[BaseModel]) -> list[tuple[str, bool]
     ]
 
 
-def test_an_unmerge_leaves_its_case_rejected(shop: Shop):
+def test_an_unmerge_leaves_its_case_rejected(shop: Shop) -> None:
     shop.customer("a")
     shop.customer("b")
     shop.find(("a", "b"))

@@ -7,7 +7,7 @@ from rig.desk_shop import TENANT, Shop
 PAIRS = (("a", "b"), ("b", "c"), ("a", "c"))
 
 
-def test_a_person_approves_what_the_policy_left_and_what_they_saw_is_kept(shop: Shop):
+def test_a_person_approves_what_the_policy_left_and_what_they_saw_is_kept(shop: Shop) -> None:
     shop.customer("a", verified=None)
     shop.customer("b", verified=None)
     shop.find(("a", "b"))
@@ -22,7 +22,7 @@ def test_a_person_approves_what_the_policy_left_and_what_they_saw_is_kept(shop: 
     assert made.detail["members"] == ["a", "b"]
 
 
-def test_cases_approved_together_are_merged_one_after_the_other(shop: Shop):
+def test_cases_approved_together_are_merged_one_after_the_other(shop: Shop) -> None:
     for customer_id in "abc":
         shop.customer(customer_id, verified=None)
     shop.find(*PAIRS)
@@ -33,7 +33,7 @@ def test_cases_approved_together_are_merged_one_after_the_other(shop: Shop):
     assert shop.states() == ["CLOSED", "DONE", "DONE"]
 
 
-def test_an_approval_does_not_cover_somebody_who_joined_afterwards(shop: Shop):
+def test_an_approval_does_not_cover_somebody_who_joined_afterwards(shop: Shop) -> None:
     for customer_id in "abc":
         shop.customer(customer_id, verified=None)
     shop.find(("a", "b"), ("b", "c"))
@@ -47,7 +47,7 @@ def test_an_approval_does_not_cover_somebody_who_joined_afterwards(shop: Shop):
     assert len(shop.canonical("a", "b", "c")) == 2
 
 
-def test_a_person_is_told_all_rules_that_stand_against_an_approval(shop: Shop):
+def test_a_person_is_told_all_rules_that_stand_against_an_approval(shop: Shop) -> None:
     shop.customer("a", verified=None)
     shop.customer("b", verified=None)
     shop.execute(
@@ -60,7 +60,7 @@ def test_a_person_is_told_all_rules_that_stand_against_an_approval(shop: Shop):
     assert shop.commands() == []
 
 
-def test_a_rejected_pair_is_never_approved_by_the_policy_not_even_through_others(shop: Shop):
+def test_a_rejected_pair_is_never_approved_by_the_policy_not_even_through_others(shop: Shop) -> None:
     shop.customer("a", verified=None)
     shop.customer("b")
     shop.customer("c", verified=None)

@@ -16,7 +16,7 @@ PAIRS = (("a", "b"), ("b", "c"), ("a", "c"))
 @pytest.mark.parametrize("order", list(permutations(PAIRS)))
 def test_three_records_of_one_person_end_under_one_id_in_whatever_order_they_are_found(
     *, shop: Shop, order: Sequence[tuple[str, str]], outcome_first: bool
-):
+) -> None:
     for customer_id in "abc":
         shop.customer(customer_id)
     shop.find(*order)
@@ -29,7 +29,7 @@ def test_three_records_of_one_person_end_under_one_id_in_whatever_order_they_are
     assert shop.in_flight() == 0
 
 
-def test_candidates_in_one_batch_are_serialised_like_those_that_come_one_by_one(shop: Shop):
+def test_candidates_in_one_batch_are_serialised_like_those_that_come_one_by_one(shop: Shop) -> None:
     for customer_id in "abcd":
         shop.customer(customer_id)
     shop.deliver(shop.candidates, *(candidate(*pair) for pair in (*PAIRS, ("c", "d"))))
@@ -39,7 +39,7 @@ def test_candidates_in_one_batch_are_serialised_like_those_that_come_one_by_one(
     assert {type(outcome).__name__ for outcome in shop.ended} == {"MergeCompleted"}
 
 
-def test_a_replayed_candidate_or_outcome_changes_nothing(shop: Shop):
+def test_a_replayed_candidate_or_outcome_changes_nothing(shop: Shop) -> None:
     shop.customer("a")
     shop.customer("b")
     shop.find(("a", "b"), ("a", "b"))
@@ -54,7 +54,7 @@ def test_a_replayed_candidate_or_outcome_changes_nothing(shop: Shop):
     assert shop.states() == ["DONE"]
 
 
-def test_the_same_state_gives_the_same_command_id(shop: Shop):
+def test_the_same_state_gives_the_same_command_id(shop: Shop) -> None:
     shop.customer("a")
     shop.customer("b")
     with shop.engine.connect() as connection:
@@ -82,7 +82,9 @@ def test_the_same_state_gives_the_same_command_id(shop: Shop):
     ],
     ids=["unverified", "legal hold", "a rule that only warns"],
 )
-def test_what_may_not_merge_automatically_waits_and_says_why(shop: Shop, prepare: Callable[[Shop], None], reason: str):
+def test_what_may_not_merge_automatically_waits_and_says_why(
+    shop: Shop, prepare: Callable[[Shop], None], reason: str
+) -> None:
     shop.customer("a")
     shop.customer("b")
     prepare(shop)
@@ -93,7 +95,7 @@ def test_what_may_not_merge_automatically_waits_and_says_why(shop: Shop, prepare
     assert shop.commands() == []
 
 
-def test_a_lesser_grade_and_a_detectors_objection_wait(shop: Shop):
+def test_a_lesser_grade_and_a_detectors_objection_wait(shop: Shop) -> None:
     for customer_id in "abcd":
         shop.customer(customer_id)
     shop.find(("a", "b"), grade=wire.Grade.PROBABLE)
@@ -104,7 +106,7 @@ def test_a_lesser_grade_and_a_detectors_objection_wait(shop: Shop):
     ]
 
 
-def test_a_paused_desk_approves_nothing_until_it_is_resumed(shop: Shop):
+def test_a_paused_desk_approves_nothing_until_it_is_resumed(shop: Shop) -> None:
     shop.customer("a")
     shop.customer("b")
     with shop.engine.begin() as connection:
@@ -120,7 +122,7 @@ def test_a_paused_desk_approves_nothing_until_it_is_resumed(shop: Shop):
     assert shop.states() == ["DONE"]
 
 
-def test_a_case_goes_through_by_itself_once_the_rule_against_it_passes(shop: Shop):
+def test_a_case_goes_through_by_itself_once_the_rule_against_it_passes(shop: Shop) -> None:
     shop.customer("a")
     shop.customer("b")
     shop.execute("UPDATE store.customers SET legal_hold = true")
@@ -133,7 +135,7 @@ def test_a_case_goes_through_by_itself_once_the_rule_against_it_passes(shop: Sho
     assert shop.states() == ["DONE"]
 
 
-def test_a_look_that_changes_nothing_writes_nothing(shop: Shop):
+def test_a_look_that_changes_nothing_writes_nothing(shop: Shop) -> None:
     shop.customer("a", verified=None)
     shop.customer("b", verified=None)
     shop.find(("a", "b"))
@@ -142,7 +144,7 @@ def test_a_look_that_changes_nothing_writes_nothing(shop: Shop):
     assert shop.versions() == before
 
 
-def test_tenants_do_not_wait_for_each_other(shop: Shop):
+def test_tenants_do_not_wait_for_each_other(shop: Shop) -> None:
     shop.customer("a")
     shop.customer("b")
     shop.find(("a", "b"))

@@ -75,7 +75,7 @@ def recommendation(command_id: str, winner_id: str | None, *loser_ids: str, **mo
     return wire.RecommendMerge(**(fields | more))
 
 
-def test_the_report_tells_of_each_open_request_every_rule_that_fails_now(shop: Shop):
+def test_the_report_tells_of_each_open_request_every_rule_that_fails_now(shop: Shop) -> None:
     listed = Listed(shop)
     for customer_id in "abc":
         shop.customer(customer_id)
@@ -92,7 +92,7 @@ def test_the_report_tells_of_each_open_request_every_rule_that_fails_now(shop: S
     assert over.eligible is None
 
 
-def test_recommendations_are_approved_many_at_once_with_all_that_was_decided_along(shop: Shop):
+def test_recommendations_are_approved_many_at_once_with_all_that_was_decided_along(shop: Shop) -> None:
     listed = Listed(shop)
     for customer_id in "abc":
         shop.customer(customer_id)
@@ -113,7 +113,7 @@ def test_recommendations_are_approved_many_at_once_with_all_that_was_decided_alo
     assert shop.in_flight() == 0
 
 
-def test_one_that_cannot_be_approved_is_told_with_its_rules_and_holds_up_no_other(shop: Shop):
+def test_one_that_cannot_be_approved_is_told_with_its_rules_and_holds_up_no_other(shop: Shop) -> None:
     listed = Listed(shop)
     for customer_id in "abcd":
         shop.customer(customer_id)
@@ -129,7 +129,7 @@ def test_one_that_cannot_be_approved_is_told_with_its_rules_and_holds_up_no_othe
     assert [type(one).__name__ for one in shop.commands()] == ["MergeCustomers"]
 
 
-def test_who_may_only_recommend_approves_nothing(shop: Shop):
+def test_who_may_only_recommend_approves_nothing(shop: Shop) -> None:
     listed = Listed(shop)
     for customer_id in "ab":
         shop.customer(customer_id)
@@ -139,7 +139,7 @@ def test_who_may_only_recommend_approves_nothing(shop: Shop):
     assert shop.commands() == []
 
 
-def test_an_approval_for_later_is_sent_with_its_time(shop: Shop):
+def test_an_approval_for_later_is_sent_with_its_time(shop: Shop) -> None:
     listed = Listed(shop)
     for customer_id in "ab":
         shop.customer(customer_id)
@@ -151,7 +151,7 @@ def test_an_approval_for_later_is_sent_with_its_time(shop: Shop):
     assert (command.not_before, command.on_ineligible) == (tonight, wire.OnIneligible.WAIT)
 
 
-def test_merge_and_remove_merges_what_is_eligible_and_takes_the_rest_off_the_list(shop: Shop):
+def test_merge_and_remove_merges_what_is_eligible_and_takes_the_rest_off_the_list(shop: Shop) -> None:
     listed = Listed(shop)
     for customer_id in "abcd":
         shop.customer(customer_id)
@@ -164,7 +164,7 @@ def test_merge_and_remove_merges_what_is_eligible_and_takes_the_rest_off_the_lis
     assert sorted(type(one).__name__ for one in shop.commands()) == ["MergeCustomers", "RemoveMerge"]
 
 
-def test_requests_are_removed_many_at_once_and_one_that_is_over_is_told(shop: Shop):
+def test_requests_are_removed_many_at_once_and_one_that_is_over_is_told(shop: Shop) -> None:
     listed = Listed(shop)
     listed.put(1, recommendation("r1", "a", "b"), "recommended")
     listed.put(2, recommendation("r2", "a", "c"), "deferred")
@@ -178,7 +178,7 @@ def test_requests_are_removed_many_at_once_and_one_that_is_over_is_told(shop: Sh
     ]
 
 
-def test_a_recommendation_that_was_approved_is_one_line_with_what_carries_it_out(shop: Shop):
+def test_a_recommendation_that_was_approved_is_one_line_with_what_carries_it_out(shop: Shop) -> None:
     listed = Listed(shop)
     command = wire.MergeCustomers(
         **{**dict(recommendation("m1", "a", "b")), "requested_by": STEWARD},
@@ -190,7 +190,7 @@ def test_a_recommendation_that_was_approved_is_one_line_with_what_carries_it_out
     assert (one.request_id, one.status, one.requested_by, one.recommended_by) == (carries, "deferred", "eve", ("rob",))
 
 
-def test_what_a_person_decides_along_reaches_the_command_and_stays_with_a_case_that_waits(shop: Shop):
+def test_what_a_person_decides_along_reaches_the_command_and_stays_with_a_case_that_waits(shop: Shop) -> None:
     for customer_id in "ab":
         shop.customer(customer_id)
     shop.find(("a", "b"), grade=Grade.PROBABLE)
@@ -205,7 +205,7 @@ def test_what_a_person_decides_along_reaches_the_command_and_stays_with_a_case_t
     assert (case.approval.not_before, case.approval.field_choices) == (later, (("full_name", "b"),))
 
 
-def test_a_merge_that_waits_leaves_its_winner_free_for_others_and_its_loser_not(shop: Shop):
+def test_a_merge_that_waits_leaves_its_winner_free_for_others_and_its_loser_not(shop: Shop) -> None:
     for customer_id in "abc":
         shop.customer(customer_id)
     choices = Choices(reason="on the phone", winner_id="a", wait_until_eligible=True)

@@ -7,7 +7,7 @@ from review_desk.terminal.show import case_json
 from rig.desk_shop import STEWARD, TENANT, Shop, rejected
 
 
-def test_the_refusal_of_other_content_under_a_commands_id_does_not_end_the_command(shop: Shop):
+def test_the_refusal_of_other_content_under_a_commands_id_does_not_end_the_command(shop: Shop) -> None:
     shop.customer("a")
     shop.customer("b")
     shop.find(("a", "b"))
@@ -22,7 +22,7 @@ def test_the_refusal_of_other_content_under_a_commands_id_does_not_end_the_comma
     assert shop.in_flight() == 0
 
 
-def test_a_command_whose_outcome_does_not_come_is_sent_again_word_for_word_ever_more_rarely(shop: Shop):
+def test_a_command_whose_outcome_does_not_come_is_sent_again_word_for_word_ever_more_rarely(shop: Shop) -> None:
     for customer_id in "abcd":
         shop.customer(customer_id)
     shop.find(("a", "b"))
@@ -49,7 +49,7 @@ def test_a_command_whose_outcome_does_not_come_is_sent_again_word_for_word_ever_
     assert [type(one).__name__ for one in shop.commands()] == ["MarkNotDuplicate"]
 
 
-def test_commands_of_people_without_a_case_are_sent_again_too(shop: Shop):
+def test_commands_of_people_without_a_case_are_sent_again_too(shop: Shop) -> None:
     for customer_id in "abcd":
         shop.customer(customer_id)
     choices = Choices(reason="on the phone", winner_id="a")
@@ -64,7 +64,7 @@ def test_commands_of_people_without_a_case_are_sent_again_too(shop: Shop):
     assert sorted(map(content_digest, shop.commands())) == sorted(map(content_digest, lost))
 
 
-def test_the_age_of_the_command_in_flight_is_shown_with_its_case_and_with_those_that_wait_for_it(shop: Shop):
+def test_the_age_of_the_command_in_flight_is_shown_with_its_case_and_with_those_that_wait_for_it(shop: Shop) -> None:
     for customer_id in "abc":
         shop.customer(customer_id)
     shop.find(("a", "b"), ("b", "c"))

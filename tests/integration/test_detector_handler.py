@@ -10,7 +10,7 @@ import pytest
 import customer_events as wire
 from customer_identity.matching.index import duplicates_code
 from rig.bare_detector import Detector, received
-from rig.detector_world import PACKAGES, TENANT, created, erased, person, updated
+from rig.detector_world import PACKAGES, TENANT, created, erased, merged, not_duplicate, person, updated
 from rig.fixtures import Migrated
 
 
@@ -102,7 +102,7 @@ def test_an_update_that_changes_the_evidence_but_not_the_grade_is_not_told_of(de
 def test_a_pair_marked_not_duplicate_stays_quiet_until_its_evidence_changes(detector: Detector) -> None:
     alike = {key: value for key, value in person(1).items() if key != "phone"}
     (found,) = detector.receive(created("A", **alike), created("B", **alike))
-    assert _withdrawals(detector.receive(_not_duplicate("A", "B"))) == ["NOT_DUPLICATE"]
+    assert _withdrawals(detector.receive(not_duplicate("A", "B"))) == ["NOT_DUPLICATE"]
     assert detector.receive(updated("A", version=2, **alike), updated("B", version=2, **alike)) == []
 
     (again,) = detector.receive(updated("A", version=3, **person(1)), updated("B", version=3, **person(1)))
@@ -111,18 +111,18 @@ def test_a_pair_marked_not_duplicate_stays_quiet_until_its_evidence_changes(dete
 
 
 def test_a_pair_marked_not_duplicate_before_it_was_found_is_not_told_of(detector: Detector) -> None:
-    detector.receive(_not_duplicate("A", "B"))
+    detector.receive(not_duplicate("A", "B"))
     assert detector.receive(created("A", **person(1)), created("B", **person(1))) == []
 
 
 def test_a_withdrawn_not_duplicate_lets_the_pair_be_found_again(detector: Detector) -> None:
     detector.receive(created("A", **person(1)), created("B", **person(1)))
-    detector.receive(_not_duplicate("A", "B"))
-    assert _pairs(detector.receive(_not_duplicate("A", "B", withdrawn=True))) == [("A", "B")]
+    detector.receive(not_duplicate("A", "B"))
+    assert _pairs(detector.receive(not_duplicate("A", "B", withdrawn=True))) == [("A", "B")]
 
 
 def test_a_candidate_of_members_marked_not_duplicate_may_not_be_automated(detector: Detector) -> None:
-    detector.receive(_merged("A", "B", version=1), _not_duplicate("B", "C"))
+    detector.receive(merged("A", "B", version=1), not_duplicate("B", "C"))
     found = [e for e in detector.receive(created("A", **person(1)), created("C", **person(1))) if e.pair.b == "C"]
     assert found
     assert all("NOT_DUPLICATE" in event.blocked_because and not event.safe_to_automate for event in found)
@@ -130,7 +130,7 @@ def test_a_candidate_of_members_marked_not_duplicate_may_not_be_automated(detect
 
 def test_after_a_merge_the_pair_is_withdrawn_and_the_next_candidate_names_all_members(detector: Detector) -> None:
     detector.receive(created("A", **person(1)), created("B", **person(1)))
-    assert _withdrawals(detector.receive(_merged("A", "B", version=1))) == ["ALREADY_MERGED"]
+    assert _withdrawals(detector.receive(merged("A", "B", version=1))) == ["ALREADY_MERGED"]
     later = detector.receive(created("C", **person(1)))
     assert later
     assert all([member.customer_id for member in event.members] == ["A", "B", "C"] for event in later)
@@ -138,14 +138,14 @@ def test_after_a_merge_the_pair_is_withdrawn_and_the_next_candidate_names_all_me
 
 
 def test_an_older_redirect_does_not_undo_a_newer_one(detector: Detector) -> None:
-    detector.receive(_merged("C", "A", version=2))
-    detector.receive(_merged("B", "A", version=1))
+    detector.receive(merged("C", "A", version=2))
+    detector.receive(merged("B", "A", version=1))
     assert detector.sql("SELECT canonical_id FROM detector.identities WHERE customer_id = 'A'")[0].canonical_id == "C"
 
 
 def test_customers_taken_apart_again_are_not_proposed(detector: Detector) -> None:
     detector.receive(created("A", **person(1)), created("B", **person(1)))
-    detector.receive(_merged("A", "B", version=1))
+    detector.receive(merged("A", "B", version=1))
     detector.receive(_unmerged("A", "B", version=2))
     assert detector.receive(updated("A", version=2, **person(1)), updated("B", version=2, **person(1))) == []
 
@@ -196,33 +196,6 @@ def _index(detector: Detector) -> tuple[list[Any], list[Any]]:
     # The number of pairs ever found is a fact about the base, not about a customer: it stays.
     counters = "SELECT code, held FROM detector.counters WHERE held <> 0 AND code <> :found ORDER BY code"
     return postings, detector.sql(counters, found=duplicates_code(TENANT))
-
-
-def _not_duplicate(*customer_ids: str, withdrawn: bool = False) -> wire.MarkNotDuplicate:
-    return wire.MarkNotDuplicate(
-        tenant_id=TENANT,
-        command_id="n1",
-        customer_ids=customer_ids,
-        withdrawn=withdrawn,
-        requested_by=wire.Actor(id="sam", roles=("merge",)),
-        reason="two people",
-    )
-
-
-def _merged(winner: str, loser: str, *, version: int) -> wire.CustomerMerged:
-    return wire.CustomerMerged(
-        tenant_id=TENANT,
-        merge_id="m1",
-        command_id="c1",
-        winner=wire.VersionedId(id=winner, version=2),
-        losers=(wire.MergedLoser(id=loser, version=2, disposition=wire.Disposition.LINK),),
-        redirects=(wire.Redirect(from_=loser, direct_to=winner, canonical=winner, version=version),),
-        rows=wire.RowsState.COMPLETE,
-        actor="sam",
-        reason="test",
-        policy_version="1",
-        merged_at=datetime.now(UTC),
-    )
 
 
 def _unmerged(winner: str, loser: str, *, version: int) -> wire.CustomerUnmerged:

@@ -1,11 +1,8 @@
 """The detector on real PostgreSQL and Kafka: every pair is found, told once, and only for as long as it holds."""
 
-from datetime import UTC, datetime
-
 import pytest
 
-import customer_events as wire
-from rig.detector_world import PACKAGES, TENANT, DetectorWorld, created, erased, person
+from rig.detector_world import PACKAGES, TENANT, DetectorWorld, created, erased, merged, not_duplicate, person
 from rig.fixtures import Migrated, Spawn
 
 
@@ -69,8 +66,8 @@ def test_what_other_topics_say_reaches_the_detector_too(world: DetectorWorld) ->
     detector = world.detector()
     world.customers(*(created(f"{side}{number}", **person(number)) for number in range(3) for side in "AB"))
     world.rest()
-    world.produce("merge-command", _not_duplicate("A0", "B0"))
-    world.produce("customer-merged", _merged("A1", "B1"))
+    world.produce("merge-command", not_duplicate("A0", "B0"))
+    world.produce("customer-merged", merged("A1", "B1"))
     world.customers(erased("A2", version=2))
     world.rest()
 
@@ -103,30 +100,3 @@ def test_explain_tells_why_two_customers_look_like_one_person(world: DetectorWor
     assert unknown.returncode == 1
     assert "never seen, or erased" in unknown.stderr
     assert "Traceback" not in unknown.stderr
-
-
-def _not_duplicate(*customer_ids: str) -> wire.MarkNotDuplicate:
-    return wire.MarkNotDuplicate(
-        tenant_id=TENANT,
-        command_id="n1",
-        customer_ids=customer_ids,
-        withdrawn=False,
-        requested_by=wire.Actor(id="sam", roles=("merge",)),
-        reason="two people",
-    )
-
-
-def _merged(winner: str, loser: str) -> wire.CustomerMerged:
-    return wire.CustomerMerged(
-        tenant_id=TENANT,
-        merge_id="m1",
-        command_id="c1",
-        winner=wire.VersionedId(id=winner, version=2),
-        losers=(wire.MergedLoser(id=loser, version=2, disposition=wire.Disposition.LINK),),
-        redirects=(wire.Redirect(from_=loser, direct_to=winner, canonical=winner, version=1),),
-        rows=wire.RowsState.COMPLETE,
-        actor="sam",
-        reason="test",
-        policy_version="1",
-        merged_at=datetime.now(UTC),
-    )

@@ -1,28 +1,23 @@
 """Merges that meet other transactions: waiting is observed in pg_stat_activity, never assumed after a pause."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import Merged, MergeOrder, Noop, Refused
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine, RootMoved
-from rig.customer_rows import TENANT, insert, order, rich_customer, rows
+from rig.customer_rows import TENANT, insert, order, rich_customers, rows
 from rig.meeting import until_done, wait_until_blocked
 
 DEFAULT = MergeEngine.load("default")
 
 
 @pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
-    with engine.begin() as connection:
-        for customer_id in "abcd":
-            rich_customer(connection, customer_id)
-    yield engine
-    engine.dispose()
+def database(database: Engine) -> Engine:
+    rich_customers(database, "abcd")
+    return database
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Conversion between individual and organisation, on tables with foreign keys: what changes and what stays."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,23 +7,18 @@ import pytest
 
 from customer_identity.merging import Refused, Unmerged
 from customer_identity.merging.conversion import ConversionOrder, Converted, PartyType
-from event_runtime.database import create_engine
 from merge_engine import RootMoved
-from rig.crm import ANN, SCHEMA, Crm
-from rig.fixtures import Migrated
+from rig.crm import ANN, Crm
+from rig.fixtures import Connected
 from rig.processes import eventually
 
 
 @pytest.fixture
-def crm(migrated: Migrated, tmp_path: Path) -> Iterator[Crm]:
-    engine = create_engine(migrated("merge_worker"))
-    with engine.begin() as connection:
-        connection.exec_driver_sql(SCHEMA)
-    yield Crm(engine, tmp_path)
-    engine.dispose()
+def crm(connected: Connected, tmp_path: Path) -> Crm:
+    return Crm(connected("merge_worker"), tmp_path)
 
 
-def test_an_individual_becomes_an_organisation_under_a_new_id_and_everything_follows(crm: Crm):
+def test_an_individual_becomes_an_organisation_under_a_new_id_and_everything_follows(crm: Crm) -> None:
     for id_ in ("I-1", "I-2"):
         crm.person(id_)
     crm.execute("INSERT INTO crm.orders (company, person_id) VALUES ('acme', 'I-1'), ('acme', 'I-1'), ('acme', 'I-2')")
@@ -60,7 +54,7 @@ def test_an_individual_becomes_an_organisation_under_a_new_id_and_everything_fol
     assert crm.findings() == []
 
 
-def test_the_audit_keeps_who_converted_whom_and_the_record_as_it_was(crm: Crm):
+def test_the_audit_keeps_who_converted_whom_and_the_record_as_it_was(crm: Crm) -> None:
     crm.person("I-1")
     crm.execute("INSERT INTO crm.orders (company, person_id) VALUES ('acme', 'I-1')")
     crm.convert("I-1")
@@ -80,7 +74,7 @@ def test_the_audit_keeps_who_converted_whom_and_the_record_as_it_was(crm: Crm):
     assert (row[8]["email"], row[8]["kind"]) == ("I-1@example.com", "IND")  # type: ignore[index]
 
 
-def test_who_was_merged_into_the_customer_is_the_new_id_now(crm: Crm):
+def test_who_was_merged_into_the_customer_is_the_new_id_now(crm: Crm) -> None:
     for id_ in ("I-1", "I-2", "I-3"):
         crm.person(id_)
     crm.merge("I-2", "I-3")
@@ -100,7 +94,7 @@ def test_who_was_merged_into_the_customer_is_the_new_id_now(crm: Crm):
     assert crm.findings() == []
 
 
-def test_rows_written_late_under_a_merged_away_id_find_the_converted_customer(crm: Crm):
+def test_rows_written_late_under_a_merged_away_id_find_the_converted_customer(crm: Crm) -> None:
     for id_ in ("I-1", "I-2"):
         crm.person(id_)
     crm.merge("I-1", "I-2")
@@ -114,7 +108,7 @@ def test_rows_written_late_under_a_merged_away_id_find_the_converted_customer(cr
     assert crm.findings() == []
 
 
-def test_a_merge_made_before_a_conversion_is_taken_apart_after_converting_back(crm: Crm):
+def test_a_merge_made_before_a_conversion_is_taken_apart_after_converting_back(crm: Crm) -> None:
     for id_ in ("I-1", "I-2"):
         crm.person(id_)
     crm.execute("INSERT INTO crm.orders (company, person_id) VALUES ('acme', 'I-2')")
@@ -129,7 +123,7 @@ def test_a_merge_made_before_a_conversion_is_taken_apart_after_converting_back(c
     assert crm.findings() == []
 
 
-def test_a_customer_converted_back_has_its_old_id_again(crm: Crm):
+def test_a_customer_converted_back_has_its_old_id_again(crm: Crm) -> None:
     for id_ in ("I-1", "I-2"):
         crm.person(id_)
     crm.merge("I-1", "I-2")
@@ -146,7 +140,7 @@ def test_a_customer_converted_back_has_its_old_id_again(crm: Crm):
     assert crm.findings() == []
 
 
-def test_a_converted_customer_can_be_merged_and_old_ids_keep_resolving(crm: Crm):
+def test_a_converted_customer_can_be_merged_and_old_ids_keep_resolving(crm: Crm) -> None:
     for id_ in ("I-1", "O-9"):
         crm.person(id_, "IND" if id_.startswith("I") else "ORG")
     crm.convert("I-1")
@@ -155,7 +149,7 @@ def test_a_converted_customer_can_be_merged_and_old_ids_keep_resolving(crm: Crm)
     assert crm.execute("SELECT merge.canonical_id('acme', 'I-1'), merge.canonical_id('acme', 'x')") == [("O-9", "x")]
 
 
-def test_the_primary_contact_is_kept_or_added(crm: Crm):
+def test_the_primary_contact_is_kept_or_added(crm: Crm) -> None:
     for id_ in ("I-1", "I-2"):
         crm.person(id_)
     for _ in range(2):
@@ -165,7 +159,7 @@ def test_the_primary_contact_is_kept_or_added(crm: Crm):
         crm.convert("O-1", PartyType.INDIVIDUAL)
 
 
-def test_without_prefixes_the_id_stays_and_nothing_is_redirected(crm: Crm):
+def test_without_prefixes_the_id_stays_and_nothing_is_redirected(crm: Crm) -> None:
     crm.merges = crm.load("conversion: {clear: [email]}")
     crm.person("I-1")
     result = crm.convert("I-1")
@@ -177,7 +171,7 @@ def test_without_prefixes_the_id_stays_and_nothing_is_redirected(crm: Crm):
     assert crm.map() == {}
 
 
-def test_customers_of_other_tenants_with_the_same_id_are_left_alone(crm: Crm):
+def test_customers_of_other_tenants_with_the_same_id_are_left_alone(crm: Crm) -> None:
     crm.person("I-1")
     crm.person("I-1", company="other")
     crm.execute("INSERT INTO crm.orders (company, person_id) VALUES ('other', 'I-1')")
@@ -186,7 +180,7 @@ def test_customers_of_other_tenants_with_the_same_id_are_left_alone(crm: Crm):
     assert crm.execute("SELECT company, person_id FROM crm.orders") == [("other", "I-1")]
 
 
-def test_a_merge_that_waited_for_a_conversion_starts_over_on_fresh_ids(crm: Crm):
+def test_a_merge_that_waited_for_a_conversion_starts_over_on_fresh_ids(crm: Crm) -> None:
     for id_ in ("I-1", "I-2"):
         crm.person(id_)
     order = ConversionOrder(

@@ -1,26 +1,16 @@
 """A person forgotten: the whole identity, for good, and nobody else's."""
 
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import ActorRef, Merged, MergeOrder, Refused, Unmerged, UnmergeOrder, UnmergeResult
-from event_runtime.database import create_engine
 from merge_engine import AlreadyErased, Erased, ErasureResult, ErasureWaits, MergeEngine, RootMoved
 from rig.customer_rows import TENANT, customer, order, rich_customer, rows
 from rig.processes import eventually
 
 DEFAULT = MergeEngine.load("default")
 POLICY = ActorRef(id="policy:default", roles=("merge",))
-
-
-@pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
-    yield engine
-    engine.dispose()
 
 
 def _merge(connection: Connection, merge_order: MergeOrder) -> Merged:

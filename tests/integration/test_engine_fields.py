@@ -1,6 +1,6 @@
 """Fields of the winner in columns of many types: literals, choices and strategies through the whole engine."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import ActorRef, FieldChoice, Merged, MergeOrder, Refused
 from customer_identity.merging.checks import Subject
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
+from rig.fixtures import Connected
 
 PLAN = """
 name: fields
@@ -78,13 +78,12 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MergeEngine:
 
 
 @pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("merge_worker"))
+def database(connected: Connected) -> Engine:
+    engine = connected("merge_worker")
     with engine.begin() as connection:
         for statement in DDL:
             connection.exec_driver_sql(statement)
-    yield engine
-    engine.dispose()
+    return engine
 
 
 def _client(connection: Connection, id_: int, **columns: object) -> None:

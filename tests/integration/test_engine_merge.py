@@ -1,6 +1,5 @@
 """Merges of the reference store on a real PostgreSQL."""
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -23,18 +22,10 @@ from customer_identity.merging import (
     Refused,
     Stage,
 )
-from event_runtime.database import create_engine
 from merge_engine import Canonical, MergeEngine
 from rig.customer_rows import TENANT, approved, contents, customer, insert, order, rich_customer, rows
 
 DEFAULT = MergeEngine.load("default")
-
-
-@pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
-    yield engine
-    engine.dispose()
 
 
 def test_every_row_of_the_loser_ends_at_the_winner_or_in_the_journal(database: Engine) -> None:

@@ -18,13 +18,6 @@ UNKNOWN = "01a2055c-e81f-72bd-b298-81f03a382919"
 
 
 @pytest.fixture
-def store(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
 def box_office(migrated: Callable[..., str]) -> Iterator[Engine]:
     url = migrated("merge_worker")
     with psycopg.connect(url, autocommit=True) as connection:
@@ -35,8 +28,8 @@ def box_office(migrated: Callable[..., str]) -> Iterator[Engine]:
     engine.dispose()
 
 
-def test_fields_that_the_winner_got_are_told_with_before_and_after_and_no_others(store: Engine) -> None:
-    with store.begin() as connection:
+def test_fields_that_the_winner_got_are_told_with_before_and_after_and_no_others(database: Engine) -> None:
+    with database.begin() as connection:
         customer(connection, "a", full_name="Ada Quimby")
         customer(connection, "b", full_name="A. Quimby", occupation="baker")
         (merged,) = DEFAULT.merge(connection, [order("a", "b")])
@@ -52,8 +45,8 @@ def test_fields_that_the_winner_got_are_told_with_before_and_after_and_no_others
     assert (loser.record["full_name"], loser.record["occupation"]) == ("A. Quimby", "baker")
 
 
-def test_rows_that_lost_a_collision_are_told_as_they_were(store: Engine) -> None:
-    with store.begin() as connection:
+def test_rows_that_lost_a_collision_are_told_as_they_were(database: Engine) -> None:
+    with database.begin() as connection:
         rich_customer(connection, "a")
         rich_customer(connection, "b")
         (merged,) = DEFAULT.merge(connection, [order("a", "b")])
@@ -86,8 +79,8 @@ def test_rows_that_were_not_picked_are_told_whoever_had_them(box_office: Engine)
 
 
 @pytest.mark.parametrize("merge_id", [UNKNOWN, "not an id"])
-def test_a_merge_that_there_is_not_has_changed_nothing(store: Engine, merge_id: str) -> None:
-    with store.begin() as connection:
+def test_a_merge_that_there_is_not_has_changed_nothing(database: Engine, merge_id: str) -> None:
+    with database.begin() as connection:
         assert DEFAULT.merge_changes(connection, merge_id) is None
 
 

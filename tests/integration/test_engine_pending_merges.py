@@ -1,6 +1,5 @@
 """MERGE_ALREADY_PENDING on real requests: a customer takes part in one open merge, though many may share a winner."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -9,11 +8,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from customer_identity.merging import ActorRef, Deferred, Merged, OnIneligible, Refused
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
 from merge_engine.plan_file.packs import packs
 from rig.customer_rows import TENANT, customer, order
-from rig.fixtures import Migrated
 
 RULE = "MERGE_ALREADY_PENDING"
 EARLIER = datetime(2025, 1, 1, tzinfo=UTC)
@@ -74,38 +71,36 @@ class Open:
 
 
 @pytest.fixture
-def listed(migrated: Migrated, tmp_path: Path) -> Iterator[Open]:
-    engine = create_engine(migrated("merge_worker", "customer_merge_demo.store"))
-    yield Open(engine, tmp_path)
-    engine.dispose()
+def listed(database: Engine, tmp_path: Path) -> Open:
+    return Open(database, tmp_path)
 
 
 @pytest.mark.parametrize("status", ["approved", "deferred"])
-def test_a_loser_of_an_open_merge_takes_part_in_no_other(listed: Open, status: str):
+def test_a_loser_of_an_open_merge_takes_part_in_no_other(listed: Open, status: str) -> None:
     listed.put(status, "a", "b")
     assert listed.rules("c", "b") == [(RULE, ("b",))]
     assert listed.rules("b", "c") == [(RULE, ("b",))]
     assert listed.rules("c", "d") == []
 
 
-def test_many_open_merges_may_share_a_winner_and_nothing_else(listed: Open):
+def test_many_open_merges_may_share_a_winner_and_nothing_else(listed: Open) -> None:
     listed.put("deferred", "a", "b")
     assert listed.rules("a", "c") == []
     assert listed.rules("c", "a") == [(RULE, ("a",))]
 
 
-def test_where_the_plan_is_to_choose_the_winner_anybody_may_lose(listed: Open):
+def test_where_the_plan_is_to_choose_the_winner_anybody_may_lose(listed: Open) -> None:
     listed.put("deferred", None, "a", "b")
     assert listed.rules("a", "c") == [(RULE, ("a",))]
     assert listed.rules("c", "b") == [(RULE, ("b",))]
 
 
-def test_an_open_merge_does_not_hold_up_itself(listed: Open):
+def test_an_open_merge_does_not_hold_up_itself(listed: Open) -> None:
     listed.put("deferred", "a", "b")
     assert listed.rules("a", "b", command_id="open-a-b", first_seen_at=EARLIER) == []
 
 
-def test_of_two_open_merges_the_older_one_goes_first_so_neither_waits_for_ever(listed: Open):
+def test_of_two_open_merges_the_older_one_goes_first_so_neither_waits_for_ever(listed: Open) -> None:
     listed.put("deferred", "a", "b")
     listed.put("deferred", "c", "b", at=EARLIER + timedelta(seconds=1))
     assert listed.rules("a", "b", command_id="open-a-b", first_seen_at=EARLIER) == []
@@ -113,18 +108,18 @@ def test_of_two_open_merges_the_older_one_goes_first_so_neither_waits_for_ever(l
     assert listed.rules("c", "b", command_id="open-c-b", first_seen_at=later) == [(RULE, ("b",))]
 
 
-def test_a_recommendation_holds_up_nobody_who_may_merge(listed: Open):
+def test_a_recommendation_holds_up_nobody_who_may_merge(listed: Open) -> None:
     listed.put("recommended", "a", "b")
     assert listed.rules("c", "b") == []
     assert listed.rules("c", "b", requested_by=ActorRef(id="rob", roles=("recommend",))) == [(RULE, ("b",))]
 
 
-def test_a_merge_that_waits_for_another_one_does_not_hold_that_up(listed: Open):
+def test_a_merge_that_waits_for_another_one_does_not_hold_that_up(listed: Open) -> None:
     listed.put("approved", "c", "a", waiting_for="after_command_id")
     assert listed.rules("a", "b") == []
 
 
-def test_it_is_temporary_a_command_that_may_wait_waits_and_another_is_refused(listed: Open):
+def test_it_is_temporary_a_command_that_may_wait_waits_and_another_is_refused(listed: Open) -> None:
     listed.put("deferred", "a", "b")
     with listed.engine.connect() as connection:
         orders = [order("c", "b", on_ineligible=OnIneligible.WAIT), order("d", "b")]
@@ -136,7 +131,7 @@ def test_it_is_temporary_a_command_that_may_wait_waits_and_another_is_refused(li
     assert [error.permanent for error in refused.errors] == [False]
 
 
-def test_the_list_of_another_tenant_does_not_count(listed: Open):
+def test_the_list_of_another_tenant_does_not_count(listed: Open) -> None:
     listed.put("deferred", "a", "b")
     with listed.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE merge.requests SET tenant_id = 'other'")

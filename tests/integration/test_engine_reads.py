@@ -1,6 +1,5 @@
 """Previews, searches, accounts and checks of a plan, on a real PostgreSQL."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,18 +16,10 @@ from customer_identity.merging import (
     Unmerged,
     UnmergeOrder,
 )
-from event_runtime.database import create_engine
 from merge_engine import FindingKind, Identifier, MergeEngine, SearchCriteria
 from rig.customer_rows import TENANT, contents, customer, insert, order, rich_customer, rows
 
 DEFAULT = MergeEngine.load("default")
-
-
-@pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
-    yield engine
-    engine.dispose()
 
 
 @pytest.mark.parametrize(

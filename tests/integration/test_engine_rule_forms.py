@@ -1,14 +1,14 @@
 """The forms in which a plan binds rules, on a schema with tenants, several keys in one table and hostile values."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import ActorRef, Merged, MergeOrder, Refused
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
+from rig.fixtures import Connected
 
 DDL = (
     'CREATE SCHEMA "odd ""schema"',
@@ -44,13 +44,12 @@ SETTINGS = """'odd "schema.settings'"""
 
 
 @pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("merge_worker"))
+def database(connected: Connected) -> Engine:
+    engine = connected("merge_worker")
     with engine.begin() as connection:
         for statement in DDL:
             connection.exec_driver_sql(statement.replace("%", "%%"))
-    yield engine
-    engine.dispose()
+    return engine
 
 
 @pytest.fixture
@@ -88,7 +87,7 @@ def _order(winner_id: int = 1, loser_id: int = 2, org: int = 7) -> MergeOrder:
     )
 
 
-CONDITIONS = [
+CONDITIONS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     ("note: x", {"note": "x"}, {"note": "X"}),
     ('note: "\'; DROP TABLE x; --"', {"note": "'; DROP TABLE x; --"}, {"note": "x"}),
     ("note: '100%s %(ids)s'", {"note": "100%s %(ids)s"}, {"note": "100"}),

@@ -1,6 +1,6 @@
 """Undoing, erasing and converting while another session merges: one waits for the other, and the map stays true."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -27,11 +27,10 @@ from customer_identity.merging.conversion import (
     Converted,
     PartyType,
 )
-from event_runtime.database import create_engine
 from merge_engine import AlreadyErased, Erased, ErasureResult, MergeEngine
-from rig.crm import ANN, SCHEMA, Crm
-from rig.customer_rows import TENANT, contents, order, rich_customer, rows
-from rig.fixtures import Migrated
+from rig.crm import ANN, Crm
+from rig.customer_rows import TENANT, contents, order, rich_customers, rows
+from rig.fixtures import Connected
 from rig.meeting import meet, until_done
 
 DEFAULT = MergeEngine.load("default")
@@ -39,13 +38,9 @@ Work = Callable[[Connection], object]
 
 
 @pytest.fixture
-def database(migrated: Migrated) -> Iterator[Engine]:
-    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
-    with engine.begin() as connection:
-        for customer_id in "abcd":
-            rich_customer(connection, customer_id)
-    yield engine
-    engine.dispose()
+def database(database: Engine) -> Engine:
+    rich_customers(database, "abcd")
+    return database
 
 
 @pytest.fixture
@@ -57,16 +52,12 @@ def b_in_a(database: Engine) -> str:
 
 
 @pytest.fixture
-def crm(migrated: Migrated, tmp_path: Path) -> Iterator[Crm]:
-    engine = create_engine(migrated("merge_worker"))
-    with engine.begin() as connection:
-        connection.exec_driver_sql(SCHEMA)
-    crm = Crm(engine, tmp_path)
+def crm(connected: Connected, tmp_path: Path) -> Crm:
+    crm = Crm(connected("merge_worker"), tmp_path)
     for id_ in ("I-1", "I-2"):
         crm.person(id_)
         crm.execute("INSERT INTO crm.orders (company, person_id) VALUES ('acme', :id)", id=id_)
-    yield crm
-    engine.dispose()
+    return crm
 
 
 def merging(merge_order: MergeOrder, engine: MergeEngine = DEFAULT) -> Callable[[Connection], MergeResult]:
@@ -113,13 +104,13 @@ def canonical(database: Engine) -> dict[object, object]:
     with database.connect() as connection:
         assert list(DEFAULT.verify(connection)) == []
         found = rows(connection, "SELECT c, merge.canonical_id(:t, c) FROM unnest(ARRAY['a','b','c','d']) c", t=TENANT)
-    return dict(found)  # type: ignore[arg-type]  # pairs
+    return dict(found)
 
 
 def orders(database: Engine) -> dict[object, object]:
     """How many orders each customer has; each had two of its own."""
     with database.connect() as connection:
-        return dict(rows(connection, "SELECT customer_id, count(*) FROM store.orders GROUP BY 1"))  # type: ignore[arg-type]  # pairs
+        return dict(rows(connection, "SELECT customer_id, count(*) FROM store.orders GROUP BY 1"))
 
 
 def rules(result: object) -> list[str]:

@@ -1,6 +1,5 @@
 """The undo of many rows may take longer than ten seconds; whatever shares its transaction may not."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +7,8 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import Merged, Refused, Unmerged, UnmergeMode, UnmergeOrder
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
-from rig.customer_rows import ACTOR, TENANT, order, rich_customer, rows
+from rig.customer_rows import ACTOR, TENANT, order, rich_customers, rows
 from rig.large_customers import Mover, engine_with, many_orders
 
 INLINE, CHUNK, MANY = 50, 20, 60
@@ -27,14 +25,11 @@ CREATE TRIGGER see AFTER UPDATE ON store.orders FOR EACH STATEMENT EXECUTE FUNCT
 
 
 @pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
-    with engine.begin() as connection:
-        for customer_id in "abc":
-            rich_customer(connection, customer_id)
+def database(database: Engine) -> Engine:
+    rich_customers(database, "abc")
+    with database.begin() as connection:
         many_orders(connection, "c", MANY)
-    yield engine
-    engine.dispose()
+    return database
 
 
 @pytest.fixture

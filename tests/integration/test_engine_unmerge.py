@@ -1,8 +1,5 @@
 """Merges taken apart again: what goes back, what stays, and what is reported."""
 
-from collections.abc import Callable, Iterator
-
-import pytest
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import (
@@ -20,18 +17,10 @@ from customer_identity.merging import (
     UnmergeResult,
     VersionedId,
 )
-from event_runtime.database import create_engine
 from merge_engine import Canonical, MergeEngine, MergeState
 from rig.customer_rows import TENANT, contents, customer, insert, order, rich_customer, rows
 
 DEFAULT = MergeEngine.load("default")
-
-
-@pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
-    yield engine
-    engine.dispose()
 
 
 def _merge(database: Engine, merge_order: MergeOrder) -> Merged:

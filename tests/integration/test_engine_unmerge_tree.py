@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import ActorRef, Merged, Unmerged, UnmergeMode, UnmergeOrder
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
-from rig import databases
+from rig import databases, merge_world
 from rig.customer_rows import TENANT, contents, customer, insert, order
+from rig.examples import examples
 
 DEFAULT = MergeEngine.load("default")
 IDS = "abcdef"
@@ -39,15 +39,12 @@ def _history(random: Random) -> tuple[Merges, int, str]:
 
 @pytest.fixture(scope="module")
 def database(postgres_server: str) -> Iterator[Engine]:
-    url = databases.create(like=databases.migrated_template(("customer_merge_demo.store", "merge_worker")))
-    engine = create_engine(url)
-    yield engine
-    engine.dispose()
-    databases.drop(url)
+    with databases.connected(*merge_world.PACKAGES) as engine:
+        yield engine
 
 
 # A seed says it all: what fails is shown as it is, for shrinking a history of merges takes minutes.
-@settings(max_examples=150, deadline=None, database=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(150), phases=[Phase.explicit, Phase.generate])
 @given(seed=st.integers(min_value=0))
 def test_what_nobody_touched_ends_as_if_the_loser_had_never_been_merged(database: Engine, seed: int) -> None:
     random = Random(seed)  # noqa: S311 - no secret

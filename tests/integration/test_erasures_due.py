@@ -1,22 +1,19 @@
 """Which erasures are tried again: whoever waits for a person alone holds up nobody else."""
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine
 
-from event_runtime.database import create_engine
 from merge_worker.adapters.erasures import Erasures
+from rig.fixtures import Connected
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("merge_worker"))
-    yield engine
-    engine.dispose()
+def database(connected: Connected) -> Engine:
+    return connected("merge_worker")
 
 
 def test_confirmed_erasures_come_first_and_undecided_ones_not_before_something_happens(database: Engine) -> None:

@@ -1,15 +1,14 @@
 """What is written under the loser of a large merge while its rows move, in tables that do not move in chunks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import Merged, MergeOrder, Unmerged, UnmergeOrder
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
-from rig.customer_rows import ACTOR, PLACED_AT, TENANT, contents, insert, order, rich_customer, rows
+from rig.customer_rows import ACTOR, PLACED_AT, TENANT, contents, insert, order, rich_customers, rows
 from rig.large_customers import Mover, engine_with, many_orders
 
 INLINE, CHUNK, MANY = 50, 20, 130
@@ -17,14 +16,11 @@ FACILITATED = "{table: store.tickets, move: repoint, facilitator: true}"
 
 
 @pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
-    with engine.begin() as connection:
-        for customer_id in "abc":
-            rich_customer(connection, customer_id)
+def database(database: Engine) -> Engine:
+    rich_customers(database, "abc")
+    with database.begin() as connection:
         many_orders(connection, "b", MANY)
-    yield engine
-    engine.dispose()
+    return database
 
 
 def _merge(engine: MergeEngine, database: Engine, asked: MergeOrder) -> Merged:

@@ -1,15 +1,14 @@
 """Large merges in tables of other shapes: composite row keys, keys that hold the customer, records that are deleted."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import Merged, Moved
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
 from rig.customer_rows import order, rows
+from rig.fixtures import Connected
 from rig.large_customers import Mover
 
 DDL = """
@@ -60,12 +59,11 @@ children:
 
 
 @pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("merge_worker"))
+def database(connected: Connected) -> Engine:
+    engine = connected("merge_worker")
     with engine.begin() as connection:
         connection.exec_driver_sql(DDL)
-    yield engine
-    engine.dispose()
+    return engine
 
 
 @pytest.fixture

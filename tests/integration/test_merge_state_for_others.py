@@ -1,24 +1,14 @@
 """What other programs may rely on in SQL: the state of a customer, old ids that resolve, one row a person."""
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from customer_identity.merging import Merged
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
 from rig.customer_rows import TENANT, customer, order, rows
-from rig.fixtures import Migrated
-
-
-@pytest.fixture
-def engine(migrated: Migrated) -> Iterator[Engine]:
-    made = create_engine(migrated("merge_worker", "customer_merge_demo.store"))
-    yield made
-    made.dispose()
 
 
 @pytest.fixture
@@ -32,8 +22,8 @@ def _merge(connection: Connection, merges: MergeEngine, winner_id: str, *loser_i
     return result
 
 
-def test_a_chain_resolves_in_one_step_and_each_id_says_what_became_of_it(engine: Engine, merges: MergeEngine):
-    with engine.begin() as connection:
+def test_a_chain_resolves_in_one_step_and_each_id_says_what_became_of_it(database: Engine, merges: MergeEngine) -> None:
+    with database.begin() as connection:
         for customer_id in "abcd":
             customer(connection, customer_id)
         first = _merge(connection, merges, "b", "a")
@@ -52,8 +42,8 @@ def test_a_chain_resolves_in_one_step_and_each_id_says_what_became_of_it(engine:
         ]
 
 
-def test_the_view_of_canonical_customers_has_each_person_once(engine: Engine, merges: MergeEngine):
-    with engine.begin() as connection:
+def test_the_view_of_canonical_customers_has_each_person_once(database: Engine, merges: MergeEngine) -> None:
+    with database.begin() as connection:
         for customer_id in "abc":
             customer(connection, customer_id)
         customer(connection, "a", tenant_id="other")
@@ -66,9 +56,9 @@ def test_the_view_of_canonical_customers_has_each_person_once(engine: Engine, me
         ]
 
 
-def test_a_program_needs_no_more_than_the_view_and_the_function(engine: Engine, merges: MergeEngine):
+def test_a_program_needs_no_more_than_the_view_and_the_function(database: Engine, merges: MergeEngine) -> None:
     role = f"billing_{uuid.uuid4().hex[:10]}"
-    with engine.begin() as connection:
+    with database.begin() as connection:
         for customer_id in "ab":
             customer(connection, customer_id)
         _merge(connection, merges, "a", "b")
@@ -80,20 +70,20 @@ def test_a_program_needs_no_more_than_the_view_and_the_function(engine: Engine, 
         ):
             connection.execute(text(f"GRANT {grant} TO {role}"))
     try:
-        with engine.begin() as connection:
+        with database.begin() as connection:
             connection.execute(text(f"SET LOCAL ROLE {role}"))
             assert rows(connection, "SELECT count(*) FROM merge.customer_state") == [(2,)]
             assert rows(connection, f"SELECT merge.canonical_id('{TENANT}', 'b')") == [("a",)]
             with pytest.raises(ProgrammingError, match="permission denied"), connection.begin_nested():
                 rows(connection, "SELECT * FROM merge.journal")
     finally:
-        with engine.begin() as connection:
+        with database.begin() as connection:
             connection.execute(text(f"DROP OWNED BY {role}"))
             connection.execute(text(f"DROP ROLE {role}"))
 
 
-def test_looking_one_customer_up_reads_no_table_as_a_whole(engine: Engine):
-    with engine.begin() as connection:
+def test_looking_one_customer_up_reads_no_table_as_a_whole(database: Engine) -> None:
+    with database.begin() as connection:
         connection.execute(
             text(
                 "INSERT INTO merge.canonical (tenant_id, customer_id, canonical_id, direct_to, version, merge_id,"

@@ -63,7 +63,7 @@ def database(url: str, app: App) -> Iterator[Engine]:
 @contextmanager
 def _moving(app: App) -> Iterator[Progress]:
     progress, stop = Progress("mover"), threading.Event()
-    thread = threading.Thread(target=app._mover(progress).run, args=(stop,))
+    thread = threading.Thread(target=app.use_cases.mover(progress).run, args=(stop,))
     thread.start()
     yield progress
     stop.set()

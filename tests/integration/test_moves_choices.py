@@ -1,6 +1,7 @@
 """What an order decides about rows: which of them are kept, and who takes over what the winner does not."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine
@@ -24,7 +25,7 @@ from rig.people_world import (
     unmerged,
 )
 
-ORDERS = [
+ORDERS: list[dict[str, Any]] = [
     {"table": "people.orders", "customer": "buyer", "move": "repoint"},
     {"table": "people.orders", "customer": "agent", "move": "repoint", "facilitator": True},
 ]

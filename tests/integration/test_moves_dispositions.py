@@ -89,7 +89,10 @@ def test_who_was_merged_away_answers_with_the_winner_and_takes_no_part_again(
         assert isinstance(unapproved, Refused)
         assert [error.rule for error in unapproved.errors] == ["APPROVAL_OF_ROOTS_MISSING"]
         roots = engine.preview(connection, order(3, 1)).versions
-        reviewed = {"approvals": (ApprovalRef(by="eve", at=datetime.now(UTC)),), "expected_versions": roots}
+        reviewed: dict[str, Any] = {
+            "approvals": (ApprovalRef(by="eve", at=datetime.now(UTC)),),
+            "expected_versions": roots,
+        }
         (followed,) = engine.merge(connection, [order(3, 2, follow_redirects=True, **reviewed)])
         assert isinstance(followed, Merged)
         assert [loser.id for loser in followed.losers] == ["1"]

@@ -1,6 +1,8 @@
 import hashlib
 import json
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,17 +15,17 @@ from rig.runtime import NOW, STREAMS, Runtime, completed, erased, make_runtime
 
 
 @pytest.fixture
-def runtime(database_url: str):
+def runtime(database_url: str) -> Iterator[Runtime]:
     made = make_runtime(database_url)
     yield made
     made.engine.dispose()
 
 
-def rows(runtime: Runtime, columns: str):
+def rows(runtime: Runtime, columns: str) -> list[tuple[Any, ...]]:
     return runtime.query(f"SELECT {columns} FROM {{s}}.outbox ORDER BY stream, position")
 
 
-def test_positions_count_every_row_and_sequences_the_sequenced_ones(runtime: Runtime):
+def test_positions_count_every_row_and_sequences_the_sequenced_ones(runtime: Runtime) -> None:
     publisher = runtime.publisher
     runtime.append(publisher.draft(erased(1)), publisher.draft(completed(1)))
     runtime.append(publisher.draft(erased(2)))
@@ -34,7 +36,7 @@ def test_positions_count_every_row_and_sequences_the_sequenced_ones(runtime: Run
     ]
 
 
-def test_a_sealed_event_decodes_with_its_place_and_names_the_hash_of_the_one_before(runtime: Runtime):
+def test_a_sealed_event_decodes_with_its_place_and_names_the_hash_of_the_one_before(runtime: Runtime) -> None:
     runtime.append(*(runtime.publisher.draft(erased(number)) for number in range(200)))
     stream = stream_of("t1", STREAMS)
     previous = NO_HASH
@@ -53,7 +55,7 @@ def test_a_sealed_event_decodes_with_its_place_and_names_the_hash_of_the_one_bef
         previous = hashlib.sha256(payload_of(body)).digest()
 
 
-def test_an_outcome_names_the_place_of_the_event_before_it(runtime: Runtime):
+def test_an_outcome_names_the_place_of_the_event_before_it(runtime: Runtime) -> None:
     publisher = runtime.publisher
     runtime.append(publisher.draft(erased(1)))
     after = publisher.draft_after(completed(2), event_id="terminal")
@@ -63,7 +65,7 @@ def test_an_outcome_names_the_place_of_the_event_before_it(runtime: Runtime):
     assert (outcome.stream, outcome.sequence) == (stream_of("t1", STREAMS), 2)
 
 
-def test_an_outcome_that_follows_no_event_of_its_tenant_is_refused(runtime: Runtime):
+def test_an_outcome_that_follows_no_event_of_its_tenant_is_refused(runtime: Runtime) -> None:
     publisher = runtime.publisher
     after = publisher.draft_after(completed(2, tenant="t2"))
     with pytest.raises(UnsealableDraft):
@@ -71,18 +73,18 @@ def test_an_outcome_that_follows_no_event_of_its_tenant_is_refused(runtime: Runt
     assert rows(runtime, "*") == []
 
 
-def test_a_sequenced_event_that_names_a_place_already_is_refused(runtime: Runtime):
+def test_a_sequenced_event_that_names_a_place_already_is_refused(runtime: Runtime) -> None:
     placed = IdentityErased(tenant_id="t1", stream=1, sequence=7, canonical_id="1", member_ids=("1",), at=NOW)
     with pytest.raises(UnsealableDraft):
         runtime.append(runtime.publisher.draft(placed))
 
 
-def test_a_tombstone_is_a_row_without_a_body(runtime: Runtime):
+def test_a_tombstone_is_a_row_without_a_body(runtime: Runtime) -> None:
     runtime.append(runtime.publisher.tombstone("CustomerAlias", "t1", key="t1:9", subject="9"))
     assert rows(runtime, "key, body") == [(b"t1:9", None)]
 
 
-def test_nothing_of_a_transaction_that_rolls_back_is_left_and_no_number_is_lost(runtime: Runtime):
+def test_nothing_of_a_transaction_that_rolls_back_is_left_and_no_number_is_lost(runtime: Runtime) -> None:
     with runtime.engine.begin() as connection:
         runtime.outbox.append(connection, [runtime.publisher.draft(erased(1))])
         connection.rollback()
@@ -90,8 +92,11 @@ def test_nothing_of_a_transaction_that_rolls_back_is_left_and_no_number_is_lost(
     assert rows(runtime, "position, sequence") == [(1, 1)]
 
 
-def test_four_concurrent_appenders_leave_no_gap_and_no_later_row_is_seen_before_an_earlier_one(runtime: Runtime):
-    tenants, failed = [f"tenant{n}" for n in range(12)], []
+def test_four_concurrent_appenders_leave_no_gap_and_no_later_row_is_seen_before_an_earlier_one(
+    runtime: Runtime,
+) -> None:
+    tenants = [f"tenant{n}" for n in range(12)]
+    failed: list[tuple[Any, ...]] = []
     done = threading.Event()
 
     def append(worker: int) -> None:
@@ -128,7 +133,7 @@ def test_four_concurrent_appenders_leave_no_gap_and_no_later_row_is_seen_before_
     assert sum(row[1] for row in counted) > 400
 
 
-def test_the_outcome_of_a_message_is_stored_once_and_only_for_a_claimed_message(runtime: Runtime):
+def test_the_outcome_of_a_message_is_stored_once_and_only_for_a_claimed_message(runtime: Runtime) -> None:
     publisher = runtime.publisher
     outcome = completed(1)
     answer = publisher.draft(outcome, answers=MessageKey("t1", "c00001"))
@@ -142,7 +147,7 @@ def test_the_outcome_of_a_message_is_stored_once_and_only_for_a_claimed_message(
     assert len(rows(runtime, "*")) == 1
 
 
-def test_an_outbox_without_heads_says_that_it_was_not_migrated(runtime: Runtime):
+def test_an_outbox_without_heads_says_that_it_was_not_migrated(runtime: Runtime) -> None:
     runtime.query("DELETE FROM {s}.outbox_heads")
     with pytest.raises(OutboxFault, match="migrate"):
         runtime.append(runtime.publisher.draft(erased(1)))

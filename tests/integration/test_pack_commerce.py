@@ -1,15 +1,13 @@
 """Every rule of the commerce pack: what it stops, on which side, for how long, and what it lets pass."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from customer_identity.merging import FieldChoice, Merged, Refused
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
-from merge_engine.plan_file import packs
 from rig import rule_cases
+from rig.fixtures import Connected
 from rig.rule_cases import Case, item, order
 
 PLAN = (
@@ -117,28 +115,19 @@ CASES = (
 
 @pytest.fixture
 def engine(tmp_path: Path) -> MergeEngine:
-    path = tmp_path / "commerce.yaml"
-    path.write_text(PLAN, encoding="utf-8")
-    return MergeEngine.load(path)
+    return rule_cases.load(PLAN, tmp_path)
 
 
-def test_each_rule_stops_its_side_and_lets_the_rest_pass(migrated: Callable[..., str], engine: MergeEngine) -> None:
-    database = create_engine(migrated("merge_worker"))
-    with database.begin() as connection:
-        rule_cases.make_schema(connection)
-        for case in CASES:
-            rule_cases.check(connection, engine, case, temporary=case.rule in TEMPORARY)
-    database.dispose()
+def test_each_rule_stops_its_side_and_lets_the_rest_pass(connected: Connected, engine: MergeEngine) -> None:
+    rule_cases.check_each(connected, engine, CASES, temporary=TEMPORARY)
 
 
 def test_the_cases_stop_and_pass_every_rule_of_the_pack() -> None:
-    rules = {rule.rule for rule in packs()["commerce"].rules}
-    assert {case.rule for case in CASES if case.sides} == rules
-    assert {case.rule for case in CASES if not case.sides} == rules
+    rule_cases.assert_each_is_shown("commerce", CASES)
 
 
 def test_what_is_over_a_limit_is_reported_with_the_rules_and_mended_by_a_choice(
-    migrated: Callable[..., str], engine: MergeEngine
+    connected: Connected, engine: MergeEngine
 ) -> None:
     case = Case(
         rule="",
@@ -150,15 +139,12 @@ def test_what_is_over_a_limit_is_reported_with_the_rules_and_mended_by_a_choice(
         FieldChoice(field="tags", literal="{vip}"),
         FieldChoice(field="note", strategy="WINNER_STRICT"),
     )
-    database = create_engine(migrated("merge_worker"))
-    with database.begin() as connection:
-        rule_cases.make_schema(connection)
+    with rule_cases.tables(connected) as connection:
         rule_cases.fill(connection, case)
         (refused,) = engine.merge(connection, [order("w", "l")])
         connection.exec_driver_sql("DELETE FROM pack.items")
         (merged,) = engine.merge(connection, [order("w", "l", field_choices=chosen)])
         kept = connection.exec_driver_sql("SELECT tags, note FROM pack.customers WHERE id = 'w'").one()
-    database.dispose()
     assert isinstance(refused, Refused)
     assert [(error.rule, error.field) for error in refused.errors] == [
         ("GIFT_CARDS", None),

@@ -1,16 +1,15 @@
 """Every rule of the retail pack: what it stops, on which side, for how long, and what it lets pass."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from customer_identity.merging import ActorRef, Refused
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
 from merge_engine.plan_file import packs
 from rig import rule_cases
+from rig.fixtures import Connected
 from rig.rule_cases import Case, item, order
 
 PLAN = (
@@ -206,37 +205,23 @@ ELSEWHERE = {"WINNER_PREVIOUSLY_MERGED", "MERGE_PERMISSION_MISSING"}
 
 @pytest.fixture
 def engine(tmp_path: Path) -> MergeEngine:
-    path = tmp_path / "retail.yaml"
-    path.write_text(PLAN, encoding="utf-8")
-    return MergeEngine.load(path)
+    return rule_cases.load(PLAN, tmp_path)
 
 
-def test_each_rule_stops_its_side_and_lets_the_rest_pass(migrated: Callable[..., str], engine: MergeEngine) -> None:
-    database = create_engine(migrated("merge_worker"))
-    with database.begin() as connection:
-        rule_cases.make_schema(connection)
-        for case in CASES:
-            rule_cases.check(connection, engine, case, temporary=case.rule in TEMPORARY)
-    database.dispose()
+def test_each_rule_stops_its_side_and_lets_the_rest_pass(connected: Connected, engine: MergeEngine) -> None:
+    rule_cases.check_each(connected, engine, CASES, temporary=TEMPORARY)
 
 
 def test_the_cases_stop_and_pass_every_rule_of_the_pack() -> None:
-    rules = {rule.rule for rule in packs()["retail"].rules} - ELSEWHERE
-    assert len(rules | ELSEWHERE) == 28
-    assert {case.rule for case in CASES if case.sides} == rules
-    assert {case.rule for case in CASES if not case.sides} == rules
+    assert len(packs()["retail"].rules) == 28
+    rule_cases.assert_each_is_shown("retail", CASES, elsewhere=ELSEWHERE)
 
 
-def test_a_winner_that_was_merged_away_is_refused_with_whom_to_use(
-    migrated: Callable[..., str], engine: MergeEngine
-) -> None:
-    database = create_engine(migrated("merge_worker"))
-    with database.begin() as connection:
-        rule_cases.make_schema(connection)
+def test_a_winner_that_was_merged_away_is_refused_with_whom_to_use(connected: Connected, engine: MergeEngine) -> None:
+    with rule_cases.tables(connected) as connection:
         rule_cases.fill(connection, Case(rule=""))
         engine.merge(connection, [order("w", "l")])
         (result,) = engine.merge(connection, [order("l", "f", command_id="d")])
-    database.dispose()
     assert isinstance(result, Refused)
     (error,) = result.errors
     assert (error.rule, error.side.value, error.permanent) == ("WINNER_PREVIOUSLY_MERGED", "WINNER", True)
@@ -244,7 +229,7 @@ def test_a_winner_that_was_merged_away_is_refused_with_whom_to_use(
 
 
 def test_all_failing_rules_are_reported_together_and_one_that_lasts_ends_the_waiting(
-    migrated: Callable[..., str], engine: MergeEngine
+    connected: Connected, engine: MergeEngine
 ) -> None:
     case = Case(
         rule="",
@@ -253,13 +238,10 @@ def test_all_failing_rules_are_reported_together_and_one_that_lasts_ends_the_wai
         loser_items=(item("order", status="OPEN"), item("deposit", amount=3), item("refund")),
         settings={"month_end": True},
     )
-    database = create_engine(migrated("merge_worker"))
-    with database.begin() as connection:
-        rule_cases.make_schema(connection)
+    with rule_cases.tables(connected) as connection:
         rule_cases.fill(connection, case)
         preview = engine.preview(connection, order("w", "l"))
         (result,) = engine.merge(connection, [order("w", "l", on_ineligible="WAIT")])
-    database.dispose()
     assert isinstance(result, Refused), "permanent ones are among them"
     assert {error.rule for error in result.errors} == {
         "LEGAL_HOLD",

@@ -1,15 +1,13 @@
 """Every rule of the ticketing pack: what it stops, on which side, and what it lets pass."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from customer_identity.merging import ActorRef, FieldChoice, Merged, RowChoice
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
-from merge_engine.plan_file import packs
 from rig import rule_cases
+from rig.fixtures import Connected
 from rig.rule_cases import Case, item, order
 
 PLAN = (
@@ -117,52 +115,37 @@ CASES = (
 
 @pytest.fixture
 def engine(tmp_path: Path) -> MergeEngine:
-    path = tmp_path / "ticketing.yaml"
-    path.write_text(PLAN, encoding="utf-8")
-    return MergeEngine.load(path)
+    return rule_cases.load(PLAN, tmp_path)
 
 
-def test_each_rule_stops_its_side_and_lets_the_rest_pass(migrated: Callable[..., str], engine: MergeEngine) -> None:
-    database = create_engine(migrated("merge_worker"))
-    with database.begin() as connection:
-        rule_cases.make_schema(connection)
-        for case in CASES:
-            rule_cases.check(connection, engine, case, temporary=False)
-    database.dispose()
+def test_each_rule_stops_its_side_and_lets_the_rest_pass(connected: Connected, engine: MergeEngine) -> None:
+    rule_cases.check_each(connected, engine, CASES)
 
 
 def test_the_cases_stop_and_pass_every_rule_of_the_pack() -> None:
-    rules = {rule.rule for rule in packs()["ticketing"].rules}
-    assert {case.rule for case in CASES if case.sides} == rules
-    assert {case.rule for case in CASES if not case.sides} == rules
+    rule_cases.assert_each_is_shown("ticketing", CASES)
 
 
 def test_a_protected_attribute_is_left_behind_only_by_somebody_with_the_role_and_it_is_told(
-    migrated: Callable[..., str], engine: MergeEngine
+    connected: Connected, engine: MergeEngine
 ) -> None:
     waived = {"waived_rules": ("PROTECTED_ATTRIBUTE_NOT_COPIED",), "requested_by": TRUSTED}
-    database = create_engine(migrated("merge_worker"))
-    with database.begin() as connection:
-        rule_cases.make_schema(connection)
+    with rule_cases.tables(connected) as connection:
         rule_cases.fill(connection, Case(rule="", loser={"secret": "s"}))
         (result,) = engine.merge(connection, [order("w", "l", **waived)])
         kept = connection.exec_driver_sql("SELECT secret FROM pack.customers WHERE id = 'w'").scalar_one()
-    database.dispose()
     assert isinstance(result, Merged)
     assert [warning.rule for warning in result.warnings] == ["PROTECTED_ATTRIBUTE_NOT_COPIED"]
     assert kept is None
 
 
 def test_a_protected_attribute_moves_when_somebody_with_the_role_says_so(
-    migrated: Callable[..., str], engine: MergeEngine
+    connected: Connected, engine: MergeEngine
 ) -> None:
-    database = create_engine(migrated("merge_worker"))
-    with database.begin() as connection:
-        rule_cases.make_schema(connection)
+    with rule_cases.tables(connected) as connection:
         rule_cases.fill(connection, Case(rule="", loser={"secret": "s"}))
         chosen = order("w", "l", field_choices=(LOSERS,), requested_by=TRUSTED)
         (result,) = engine.merge(connection, [chosen])
         kept = connection.exec_driver_sql("SELECT secret FROM pack.customers WHERE id = 'w'").scalar_one()
-    database.dispose()
     assert isinstance(result, Merged)
     assert kept == "s"

@@ -22,7 +22,7 @@ class TooMuch(Fault):
 
 def test_a_handler_that_takes_few_records_a_transaction_gets_them_in_few_and_in_order(
     kafka: str, database_url: str, topic_prefix: str, make_topics: MakeTopics
-):
+) -> None:
     make_topics({"merge-command": 1, "customer-merged": 1, "merge-outcome": 1})
     runtime = make_runtime(database_url, topic_prefix)
     tried: list[int] = []

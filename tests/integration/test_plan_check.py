@@ -1,13 +1,12 @@
 """What `plan check` says about a plan that does not fit its database: file, line, fault and remedy."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine, PlanError
+from rig.fixtures import Connected
 
 PLAN = """\
 name: shop
@@ -46,12 +45,11 @@ CREATE TABLE shop.log (customer_id integer REFERENCES shop.customers);
 
 
 @pytest.fixture
-def shop(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("merge_worker"))
+def shop(connected: Connected) -> Engine:
+    engine = connected("merge_worker")
     with engine.begin() as connection:
         connection.exec_driver_sql(TABLES)
-    yield engine
-    engine.dispose()
+    return engine
 
 
 def _faults(shop: Engine, path: Path, plan: str, ddl: str = "") -> list[str]:
@@ -241,6 +239,58 @@ def test_deleting_losers_must_lose_no_row(
 ) -> None:
     deleting = PLAN.replace("disposition: {kind: inactivate, set: {active: false}}", "disposition: {kind: delete}")
     assert _faults(shop, tmp_path / "plan.yaml", deleting.replace(*change, 1), ddl) == [expected]
+
+
+CONVERTING = (
+    PLAN.replace(
+        "  version: version\n", "  version: version\n  type: {column: note, individual: IND, organisation: ORG}\n"
+    )
+    + """\
+conversion:
+  clear: [name]
+  keep_contact: {table: shop.orders, customer: customer_id, contact: contact_id, role: {column: role, value: MAIN}}
+erasure: {clear: [note]}
+"""
+)
+CONTACTS = "ALTER TABLE shop.orders ADD contact_id integer, ADD role text; "
+
+
+@pytest.mark.parametrize(
+    ("ddl", "change", "expected"),
+    [
+        ("", ("", ""), []),
+        ("ALTER TABLE shop.customers ADD CONSTRAINT e CHECK (true)", ("column: note", "column: score"), [
+            ":7: shop.customers.score: cannot hold IND, the column is integer",
+            ":7: shop.customers.score: cannot hold ORG, the column is integer",
+        ]),
+        ("", ("individual: IND, organisation: ORG", "individual: 1, organisation: 2"), [
+            ":7: shop.customers.note: cannot hold 1, the column is text",
+            ":7: shop.customers.note: cannot hold 2, the column is text",
+        ]),
+        ("ALTER TABLE shop.customers ALTER name SET NOT NULL", ("", ""), [
+            ":24: shop.customers.name: cannot be emptied, it is NOT NULL; drop that constraint, or take it out",
+        ]),
+        ("ALTER TABLE shop.customers ALTER note SET NOT NULL", ("", ""), [
+            ":26: shop.customers.note: cannot be emptied, it is NOT NULL; drop that constraint, or take it out",
+        ]),
+        ("ALTER TABLE shop.customers ADD n text GENERATED ALWAYS AS (upper(name)) STORED", ("[name]", "[n]"), [
+            ":24: shop.customers.n: the database computes it; take it out, its sources are what is emptied",
+        ]),
+        ("ALTER TABLE shop.orders ALTER contact_id TYPE text", ("", ""), [
+            ":25: shop.orders.contact_id: must hold ids of customers (integer), the column is text",
+        ]),
+        ("ALTER TABLE shop.orders ALTER role TYPE boolean USING true", ("", ""), [
+            ":25: shop.orders.role: cannot hold MAIN, the column is boolean",
+        ]),
+    ],
+    ids=["fits", "type", "type-number", "clear", "erase", "generated", "contact", "role"],
+)  # fmt: skip
+def test_what_a_conversion_or_an_erasure_writes_must_fit_its_columns(
+    shop: Engine, tmp_path: Path, ddl: str, change: tuple[str, str], expected: list[str]
+) -> None:
+    ignored = CONVERTING.replace("ignore:\n", "ignore:\n  shop.orders.contact_id: a contact follows by itself\n")
+    plan = ignored.replace(*change, 1) if change[0] else ignored
+    assert _faults(shop, tmp_path / "plan.yaml", plan, CONTACTS + ddl) == expected
 
 
 def test_a_rule_of_python_must_be_importable(shop: Engine, tmp_path: Path) -> None:

@@ -1,18 +1,17 @@
 """A plan drafted from a schema that nobody designed for merging, and the merge that it then does."""
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import Merged, Unmerged, UnmergeOrder
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine, PlanError
 from merge_engine.discovering import draft_plan
 from merge_engine.live_schema import load_schema
 from rig.customer_rows import ACTOR, order, rows
+from rig.fixtures import Connected
 
 SHOP = """
 CREATE SCHEMA shop;
@@ -54,12 +53,11 @@ INSERT INTO shop.visits VALUES ('2024-02-01', 2, 1);
 
 
 @pytest.fixture
-def shop(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("merge_worker"))
+def shop(connected: Connected) -> Engine:
+    engine = connected("merge_worker")
     with engine.begin() as connection:
         connection.exec_driver_sql(SHOP)
-    yield engine
-    engine.dispose()
+    return engine
 
 
 def _draft(shop: Engine, table: str | None = None) -> str:
@@ -148,7 +146,7 @@ def test_the_customer_table_is_found_by_its_name_or_asked_for(shop: Engine) -> N
         _draft(shop, "crm.calls")
 
 
-def _everything(connection: object) -> dict[str, list[tuple[object, ...]]]:
+def _everything(connection: Connection) -> dict[str, list[str]]:
     tables = (
         "customers",
         "orders",

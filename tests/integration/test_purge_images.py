@@ -1,12 +1,8 @@
 """Before-images in the journal end with the undo window, whoever wrote them and however late."""
 
-from collections.abc import Callable, Iterator
-
-import pytest
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import Merged, Refused, UnmergeOrder
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
 from merge_worker.application.purge_images import PurgeImages
 from rig.customer_rows import ACTOR, TENANT, insert, order, rich_customer, rows
@@ -15,13 +11,6 @@ from rig.processes import eventually
 
 DEFAULT = MergeEngine.load("default")
 IMAGES = "SELECT count(*) FROM merge.journal WHERE before IS NOT NULL"
-
-
-@pytest.fixture
-def database(migrated: Callable[..., str]) -> Iterator[Engine]:
-    engine = create_engine(migrated("customer_merge_demo.store", "merge_worker"))
-    yield engine
-    engine.dispose()
 
 
 def _merged(database: Engine, *pairs: tuple[str, str]) -> list[str]:

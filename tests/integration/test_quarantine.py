@@ -3,10 +3,11 @@ from collections.abc import Iterator
 import pytest
 from cryptography.fernet import Fernet
 
+from customer_events import quarantined_record
 from event_runtime.quarantine import Announcer, NotInQuarantine, Quarantine
 from event_runtime.records import Record
 from rig.processes import eventually
-from rig.runtime import Converter, Runtime, command, make_runtime, quarantined_event, running
+from rig.runtime import Converter, Runtime, command, make_runtime, running
 
 KEY = Fernet.generate_key()
 
@@ -34,11 +35,11 @@ def put(runtime: Runtime, quarantine: Quarantine, *records: Record, class_: str 
 
 
 def announcing(runtime: Runtime, *, key: bytes | None = KEY) -> Quarantine:
-    announce = Announcer(publisher=runtime.publisher, event=quarantined_event)
+    announce = Announcer(publisher=runtime.publisher, event=quarantined_record)
     return Quarantine("rt", None if key is None else Fernet(key), announce)
 
 
-def test_a_record_is_held_once_and_told_of_once(runtime: Runtime):
+def test_a_record_is_held_once_and_told_of_once(runtime: Runtime) -> None:
     quarantine = announcing(runtime)
     assert len(set(put(runtime, quarantine, record(1), record(2)))) == 2
     assert put(runtime, quarantine, record(1)) == []
@@ -46,7 +47,7 @@ def test_a_record_is_held_once_and_told_of_once(runtime: Runtime):
 
 
 @pytest.mark.parametrize("key", [KEY, None], ids=["sealed", "not kept"])
-def test_what_it_holds_is_sealed_or_not_there(runtime: Runtime, key: bytes | None):
+def test_what_it_holds_is_sealed_or_not_there(runtime: Runtime, key: bytes | None) -> None:
     quarantine = announcing(runtime, key=key)
     put(runtime, quarantine, record(1))
     (row,) = runtime.query("SELECT CAST(q AS text), sealed FROM {s}.quarantine AS q")
@@ -54,7 +55,7 @@ def test_what_it_holds_is_sealed_or_not_there(runtime: Runtime, key: bytes | Non
     assert (row[1] is None) == (key is None)
 
 
-def test_what_is_asked_for_comes_back_as_it_was(runtime: Runtime):
+def test_what_is_asked_for_comes_back_as_it_was(runtime: Runtime) -> None:
     quarantine = announcing(runtime)
     put(runtime, quarantine, record(7), record(8, topic="other"))
     with runtime.engine.begin() as connection:
@@ -65,13 +66,13 @@ def test_what_is_asked_for_comes_back_as_it_was(runtime: Runtime):
     assert found[1] == record(7)
 
 
-def test_without_its_content_a_record_cannot_be_replayed_and_says_why(runtime: Runtime):
+def test_without_its_content_a_record_cannot_be_replayed_and_says_why(runtime: Runtime) -> None:
     put(runtime, announcing(runtime, key=None), record(1))
     with runtime.engine.begin() as connection, pytest.raises(NotInQuarantine, match="no quarantine key"):
         Quarantine("rt").ask_replay(connection, 1, by="ann")
 
 
-def test_with_another_key_a_picked_record_has_no_content_and_is_held_on(runtime: Runtime):
+def test_with_another_key_a_picked_record_has_no_content_and_is_held_on(runtime: Runtime) -> None:
     put(runtime, announcing(runtime), record(1))
     with runtime.engine.begin() as connection:
         Quarantine("rt").ask_replay(connection, 1, by="ann")
@@ -81,7 +82,7 @@ def test_with_another_key_a_picked_record_has_no_content_and_is_held_on(runtime:
 
 
 @pytest.mark.parametrize("again", ["discard", "ask_replay"])
-def test_a_record_that_was_discarded_or_never_was_cannot_be_resolved(runtime: Runtime, again: str):
+def test_a_record_that_was_discarded_or_never_was_cannot_be_resolved(runtime: Runtime, again: str) -> None:
     put(runtime, announcing(runtime), record(1))
     quarantine = Quarantine("rt")
     with runtime.engine.begin() as connection:
@@ -93,7 +94,7 @@ def test_a_record_that_was_discarded_or_never_was_cannot_be_resolved(runtime: Ru
         assert quarantine.held(connection) == 0
 
 
-def test_a_record_is_replayed_by_itself_once_its_schema_is_known(runtime: Runtime, kafka: str):
+def test_a_record_is_replayed_by_itself_once_its_schema_is_known(runtime: Runtime, kafka: str) -> None:
     cipher = Fernet(KEY)
     known = Record(
         topic="merge-command",

@@ -2,8 +2,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import Counter
@@ -21,7 +22,7 @@ MERGED, OUTCOME = "customer-merged", "merge-outcome"
 
 
 @pytest.fixture
-def runtime(database_url: str, make_topics: MakeTopics, topic_prefix: str):
+def runtime(database_url: str, make_topics: MakeTopics, topic_prefix: str) -> Iterator[Runtime]:
     make_topics({MERGED: STREAMS, OUTCOME: 3})
     made = make_runtime(database_url, topic_prefix)
     yield made
@@ -34,28 +35,28 @@ def append(runtime: Runtime, numbers: Iterable[int], *, tenants: Sequence[str] =
         runtime.append(*drafts)
 
 
-def sequences(runtime: Runtime, kafka: str, isolation: str = "read_committed"):
+def sequences(runtime: Runtime, kafka: str, isolation: str = "read_committed") -> dict[int, list[int]]:
     """What a reader of the stream topic sees: the sequences in each partition, in order."""
     seen: dict[int, list[int]] = {}
     for message in read_topic(kafka, runtime.topics[MERGED], isolation):
-        event = runtime.codec.decode(message.value())
+        event: Any = runtime.codec.decode(message.value() or b"")
         assert event.stream == message.partition()
         seen.setdefault(event.stream, []).append(event.sequence)
     return seen
 
 
-def appended(runtime: Runtime):
+def appended(runtime: Runtime) -> dict[int, list[int]]:
     counted = runtime.query("SELECT stream, sequence FROM {s}.outbox_heads WHERE sequence > 0 ORDER BY stream")
     return {stream: list(range(1, count + 1)) for stream, count in counted}
 
 
-def caught_up(runtime: Runtime):
+def caught_up(runtime: Runtime) -> bool:
     return not runtime.query(
         "SELECT 1 FROM {s}.outbox_heads h JOIN {s}.outbox_published p USING (stream) WHERE h.position > p.position"
     )
 
 
-def test_rows_come_out_in_order_once_with_key_headers_and_partition(runtime: Runtime, kafka: str):
+def test_rows_come_out_in_order_once_with_key_headers_and_partition(runtime: Runtime, kafka: str) -> None:
     append(runtime, range(300), tenants=[f"tenant{n}" for n in range(8)])
     with running(runtime.relay(kafka)):
         eventually(lambda: caught_up(runtime))
@@ -63,14 +64,14 @@ def test_rows_come_out_in_order_once_with_key_headers_and_partition(runtime: Run
         eventually(lambda: caught_up(runtime))
     assert sequences(runtime, kafka) == appended(runtime)
     message = read_topic(kafka, runtime.topics[MERGED])[0]
-    headers = dict(message.headers())
+    headers = dict(message.headers() or ())
     assert message.key() == str(message.partition()).encode()
     assert headers["ce_stream"] == str(message.partition()).encode()
     assert headers["ce_sequence"] == b"1"
     assert headers["ce_type"] == b"IdentityErased"
 
 
-def test_a_notification_wakes_it_long_before_the_slow_poll(runtime: Runtime, kafka: str):
+def test_a_notification_wakes_it_long_before_the_slow_poll(runtime: Runtime, kafka: str) -> None:
     with running(runtime.relay(kafka, policy=RelayPolicy(lease_s=60, poll_s=20))):
         append(runtime, [1])
         eventually(lambda: caught_up(runtime))
@@ -84,7 +85,7 @@ def test_a_notification_wakes_it_long_before_the_slow_poll(runtime: Runtime, kaf
 @pytest.mark.parametrize("point", ["after_produce", "after_relay_commit", "after_mark"])
 def test_a_relay_killed_at_any_point_leaves_each_number_once_for_a_committed_reader(
     runtime: Runtime, kafka: str, spawn: Spawn, point: str
-):
+) -> None:
     argv = [sys.executable, str(PROGRAM), runtime.url, kafka, runtime.topics[OUTCOME]]
     append(runtime, range(20))
     crashing = spawn(argv, {"FAILPOINTS_ENABLED": "1", "FAILPOINTS": f"{point}=crash"})
@@ -100,7 +101,7 @@ def test_a_relay_killed_at_any_point_leaves_each_number_once_for_a_committed_rea
 
 def test_two_relays_on_one_slot_publish_each_row_once_and_do_not_fence_each_other_for_ever(
     runtime: Runtime, kafka: str
-):
+) -> None:
     first, second = runtime.relay(kafka), runtime.relay(kafka)
     done = threading.Event()
 
@@ -118,7 +119,9 @@ def test_two_relays_on_one_slot_publish_each_row_once_and_do_not_fence_each_othe
     assert restarts == [0, 0]
 
 
-def test_a_relay_that_was_stopped_past_its_lease_is_fenced_and_stands_by(runtime: Runtime, kafka: str, spawn: Spawn):
+def test_a_relay_that_was_stopped_past_its_lease_is_fenced_and_stands_by(
+    runtime: Runtime, kafka: str, spawn: Spawn
+) -> None:
     argv = [sys.executable, str(PROGRAM), runtime.url, kafka, runtime.topics[OUTCOME]]
     append(runtime, range(10))
     frozen = spawn(argv, {"FAILPOINTS_ENABLED": "1", "FAILPOINTS": "after_produce=pause"})
@@ -137,7 +140,7 @@ def test_a_relay_that_was_stopped_past_its_lease_is_fenced_and_stands_by(runtime
     assert sequences(runtime, kafka) == appended(runtime)
 
 
-def test_a_mark_lost_behind_the_bus_is_caught_up_without_publishing_twice(runtime: Runtime, kafka: str):
+def test_a_mark_lost_behind_the_bus_is_caught_up_without_publishing_twice(runtime: Runtime, kafka: str) -> None:
     append(runtime, range(10))
     with running(runtime.relay(kafka)):
         eventually(lambda: caught_up(runtime))
@@ -148,11 +151,12 @@ def test_a_mark_lost_behind_the_bus_is_caught_up_without_publishing_twice(runtim
     assert sequences(runtime, kafka) == appended(runtime)
 
 
-def halted(relay: Relay):
-    return relay.progress.look().state is LoopState.FAILED and relay.progress.look().reason
+def halted(relay: Relay) -> str | None:
+    look = relay.progress.look()
+    return look.reason if look.state is LoopState.FAILED else None
 
 
-def test_a_database_restored_from_before_what_was_published_halts_the_relay(runtime: Runtime, kafka: str):
+def test_a_database_restored_from_before_what_was_published_halts_the_relay(runtime: Runtime, kafka: str) -> None:
     append(runtime, range(5))
     saved = runtime.query("SELECT stream, position, sequence, hash, digest FROM {s}.outbox_heads")
     marks = runtime.query("SELECT stream, position, digest FROM {s}.outbox_published")
@@ -175,7 +179,7 @@ def test_a_database_restored_from_before_what_was_published_halts_the_relay(runt
     assert [len(seen) for seen in sequences(runtime, kafka).values()] == [5]
 
 
-def test_another_history_at_the_published_position_halts_the_relay(runtime: Runtime, kafka: str):
+def test_another_history_at_the_published_position_halts_the_relay(runtime: Runtime, kafka: str) -> None:
     append(runtime, range(5))
     with running(runtime.relay(kafka)):
         eventually(lambda: caught_up(runtime))
@@ -185,14 +189,14 @@ def test_another_history_at_the_published_position_halts_the_relay(runtime: Runt
         assert "another row" in eventually(lambda: halted(relay))
 
 
-def test_progress_that_the_bus_has_lost_halts_the_relay(runtime: Runtime, kafka: str):
+def test_progress_that_the_bus_has_lost_halts_the_relay(runtime: Runtime, kafka: str) -> None:
     runtime.query("UPDATE {s}.outbox_published SET position = 3 WHERE stream = 0")
     relay = runtime.relay(kafka)
     with running(relay):
         assert "bus knows of position 0" in eventually(lambda: halted(relay))
 
 
-def test_a_missing_position_halts_the_relay(runtime: Runtime, kafka: str):
+def test_a_missing_position_halts_the_relay(runtime: Runtime, kafka: str) -> None:
     append(runtime, range(5))
     runtime.query("DELETE FROM {s}.outbox WHERE position = 3")
     relay = runtime.relay(kafka)
@@ -201,7 +205,7 @@ def test_a_missing_position_halts_the_relay(runtime: Runtime, kafka: str):
     assert sequences(runtime, kafka) == {}
 
 
-def test_a_bus_that_cannot_be_reached_is_waited_for_and_nothing_counts_as_nothing_yet(runtime: Runtime):
+def test_a_bus_that_cannot_be_reached_is_waited_for_and_nothing_counts_as_nothing_yet(runtime: Runtime) -> None:
     append(runtime, range(5))
     relay = runtime.relay("127.0.0.1:1")
     with running(relay):
@@ -209,7 +213,7 @@ def test_a_bus_that_cannot_be_reached_is_waited_for_and_nothing_counts_as_nothin
     assert not caught_up(runtime)
 
 
-def test_published_rows_are_pruned_but_for_the_last_and_the_relay_goes_on(runtime: Runtime, kafka: str):
+def test_published_rows_are_pruned_but_for_the_last_and_the_relay_goes_on(runtime: Runtime, kafka: str) -> None:
     append(runtime, range(30))
     policy = RelayPolicy(lease_s=2, poll_s=0.05, keep_published_s=0, prune_every_s=0.05, prune_rows=7)
     with running(runtime.relay(kafka, policy=policy)):
@@ -220,7 +224,7 @@ def test_published_rows_are_pruned_but_for_the_last_and_the_relay_goes_on(runtim
     assert sequences(runtime, kafka) == appended(runtime)
 
 
-def test_slots_share_the_streams(runtime: Runtime, kafka: str):
+def test_slots_share_the_streams(runtime: Runtime, kafka: str) -> None:
     append(runtime, range(20), tenants=[f"tenant{n}" for n in range(8)])
     with running(*(runtime.relay(kafka, slot=slot, slots=2, progress=Progress(f"relay {slot}")) for slot in range(2))):
         eventually(lambda: caught_up(runtime))
@@ -228,7 +232,9 @@ def test_slots_share_the_streams(runtime: Runtime, kafka: str):
     assert runtime.scalar("SELECT count(*) FROM {s}.relay_lease") == 2
 
 
-def test_without_transactions_the_embedded_bus_gets_every_row_in_order(database_url: str, embedded_bus: EmbeddedBus):
+def test_without_transactions_the_embedded_bus_gets_every_row_in_order(
+    database_url: str, embedded_bus: EmbeddedBus
+) -> None:
     for name, partitions in {MERGED: STREAMS, OUTCOME: 1}.items():
         embedded_bus.create_topic(name, partitions)
     runtime = make_runtime(database_url)
@@ -239,18 +245,20 @@ def test_without_transactions_the_embedded_bus_gets_every_row_in_order(database_
     runtime.engine.dispose()
 
 
-def test_an_outcome_goes_to_its_own_topic_by_key(runtime: Runtime, kafka: str):
+def test_an_outcome_goes_to_its_own_topic_by_key(runtime: Runtime, kafka: str) -> None:
     publisher = runtime.publisher
     for number in range(20):
         runtime.append(publisher.draft(erased(number)), publisher.draft_after(completed(number)))
     with running(runtime.relay(kafka)):
         eventually(lambda: caught_up(runtime))
     outcomes = read_topic(kafka, runtime.topics[OUTCOME])
-    assert sorted(message.key() for message in outcomes) == sorted(f"t1:c{number:05d}".encode() for number in range(20))
+    assert sorted(message.key() or b"" for message in outcomes) == sorted(
+        f"t1:c{number:05d}".encode() for number in range(20)
+    )
     assert len({message.partition() for message in outcomes}) > 1
 
 
-def metric_total(counter: Counter):
+def metric_total(counter: Counter) -> float:
     return sum(
         sample.value for metric in counter.collect() for sample in metric.samples if sample.name.endswith("_total")
     )

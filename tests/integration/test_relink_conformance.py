@@ -128,7 +128,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def test_a_relinker_that_keeps_original_ids_conforms(engine: Engine):
+def test_a_relinker_that_keeps_original_ids_conforms(engine: Engine) -> None:
     conformance.check_all(engine, Shop(Orders()))
 
 
@@ -141,12 +141,18 @@ def test_a_relinker_that_keeps_original_ids_conforms(engine: Engine):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Orders) else "",
 )
-def test_the_kit_finds_a_relinker_that_does_not_conform(engine: Engine, relinker: Orders, complaint: str):
+def test_the_kit_finds_a_relinker_that_does_not_conform(engine: Engine, relinker: Orders, complaint: str) -> None:
     with pytest.raises(conformance.NotConforming, match=complaint):
         conformance.check_all(engine, Shop(relinker))
 
 
-def test_an_alias_table_follows_chains_and_ends_in_half_arrived_loops(engine: Engine):
+def test_the_kit_finds_an_alias_that_outlives_its_customer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AliasTable, "forget", lambda *_: None)
+    with pytest.raises(conformance.NotConforming, match="erased after 5 of 5 events: the alias table differs"):
+        conformance.check_all(engine, Shop(Orders()))
+
+
+def test_an_alias_table_follows_chains_and_ends_in_half_arrived_loops(engine: Engine) -> None:
     aliases = AliasTable("shop")
 
     def told(customer_id: str, canonical_id: str, version: int) -> list[Redirection]:
@@ -178,7 +184,7 @@ def test_an_alias_table_follows_chains_and_ends_in_half_arrived_loops(engine: En
         assert aliases.resolve(connection, "t", ["a", "b", "c"]) == {"a": "a", "b": "a", "c": "a"}
 
 
-def test_an_older_announcement_changes_nothing(engine: Engine):
+def test_an_older_announcement_changes_nothing(engine: Engine) -> None:
     aliases = AliasTable("shop")
     newer = Redirection(tenant_id="t", customer_id="a", canonical_id="c", version=2, merge_id="m2")
     older = Redirection(tenant_id="t", customer_id="a", canonical_id="b", version=1, merge_id="m1")

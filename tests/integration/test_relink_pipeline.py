@@ -1,6 +1,6 @@
 """A subscriber on a real Kafka: relinks, acknowledges, and comes through a row that it cannot relink."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import pytest
 from cryptography.fernet import Fernet
@@ -8,9 +8,12 @@ from sqlalchemy import Connection, text
 
 from customer_events import (
     AckStatus,
+    CustomerConverted,
     CustomerMerged,
+    CustomerType,
     CustomerUnmerged,
     Disposition,
+    IdentityErased,
     MergedLoser,
     Redirect,
     RelinkAcknowledged,
@@ -19,8 +22,9 @@ from customer_events import (
     UnmergeMode,
     VersionedId,
 )
+from event_runtime.drafts import Draft
 from event_runtime.records import Received, Record
-from relink import AliasTable, Redirection, RelinkHandler, relink_ddl_v1
+from relink import AliasTable, Redirection, Relinker, RelinkHandler, relink_ddl_v1
 from rig.processes import eventually
 from rig.runtime import NOW, SCHEMA, Runtime, make_runtime, running
 
@@ -90,11 +94,11 @@ def merged(loser: str, winner: str) -> CustomerMerged:
 
 def acknowledgements(runtime: Runtime) -> list[RelinkAcknowledged]:
     rows = runtime.query("SELECT body FROM {s}.outbox WHERE event_type = 'RelinkAcknowledged' ORDER BY position")
-    decoded = [runtime.codec.decode(bytes(body)) for (body,) in rows]  # type: ignore[arg-type]  # bytea
+    decoded = [runtime.codec.decode(bytes(body)) for (body,) in rows]
     return [event for event in decoded if isinstance(event, RelinkAcknowledged)]
 
 
-def test_every_merge_is_applied_and_acknowledged_once_and_a_failure_is_replayed(runtime: Runtime, kafka: str):
+def test_every_merge_is_applied_and_acknowledged_once_and_a_failure_is_replayed(runtime: Runtime, kafka: str) -> None:
     publisher = runtime.publisher
     handler = RelinkHandler(relinker=Notes(), publisher=publisher, schema=SCHEMA)
     pipeline = runtime.pipeline(kafka, {"customer-merged": handler}, cipher=Fernet(Fernet.generate_key()))
@@ -136,12 +140,12 @@ def test_every_merge_is_applied_and_acknowledged_once_and_a_failure_is_replayed(
     ]
 
 
-def test_a_merge_that_concerns_no_row_is_acknowledged_as_not_applicable(runtime: Runtime):
+def test_a_merge_that_concerns_no_row_is_acknowledged_as_not_applicable(runtime: Runtime) -> None:
     handler = RelinkHandler(relinker=Notes(), publisher=runtime.publisher, schema=SCHEMA)
     event = merged("stranger", "c1").model_copy(update={"sequence": 1})
     record = Record(topic="t", partition=0, offset=0, key=None, value=b"", headers={}, timestamp_ms=0)
     received = [Received(record=record, event=event, event_id="e", digest=b"")]
-    drafts = []
+    drafts: list[Draft] = []
     for _ in range(2):
         with runtime.engine.begin() as connection:
             drafts += handler.handle(connection, received)
@@ -152,7 +156,7 @@ def test_a_merge_that_concerns_no_row_is_acknowledged_as_not_applicable(runtime:
     assert (told.status, told.system, told.sequence) == (AckStatus.NOT_APPLICABLE, "notes", 1)
 
 
-def test_an_unmerge_gives_the_rows_back_and_is_acknowledged_under_its_own_id(runtime: Runtime):
+def test_an_unmerge_gives_the_rows_back_and_is_acknowledged_under_its_own_id(runtime: Runtime) -> None:
     handler = RelinkHandler(relinker=Notes(), publisher=runtime.publisher, schema=SCHEMA)
     undone = CustomerUnmerged(
         stream=0,
@@ -168,7 +172,7 @@ def test_an_unmerge_gives_the_rows_back_and_is_acknowledged_under_its_own_id(run
         at=NOW,
     )
     record = Record(topic="t", partition=0, offset=0, key=None, value=b"", headers={}, timestamp_ms=0)
-    drafts = []
+    drafts: list[Draft] = []
     for event in (merged("c1", "c2").model_copy(update={"sequence": 1}), undone):
         with runtime.engine.begin() as connection:
             drafts += handler.handle(connection, [Received(record=record, event=event, event_id="e", digest=b"")])
@@ -178,3 +182,59 @@ def test_an_unmerge_gives_the_rows_back_and_is_acknowledged_under_its_own_id(run
         ("undo", AckStatus.RELINKED),
     ]
     assert runtime.query("SELECT customer_id FROM {s}.notes WHERE original_customer_id = 'c1'") == [("c1",)]
+
+
+class Diary(Notes):
+    """Notes, and what they say about whom is erased on demand."""
+
+    def forget(self, connection: Connection, tenant_id: str, customer_ids: Collection[str]) -> None:
+        assert tenant_id == "t1"
+        connection.execute(
+            text(f"DELETE FROM {SCHEMA}.notes WHERE original_customer_id = ANY (:ids)"), {"ids": sorted(customer_ids)}
+        )
+
+
+def _handled(runtime: Runtime, relinker: Relinker, *events: CustomerMerged | CustomerConverted | IdentityErased) -> int:
+    """Hand events over, numbered in this order; answers how many acknowledgements came of it."""
+    handler = RelinkHandler(relinker=relinker, publisher=runtime.publisher, schema=SCHEMA)
+    record = Record(topic="t", partition=0, offset=0, key=None, value=b"", headers={}, timestamp_ms=0)
+    drafts: list[object] = []
+    for number, event in enumerate(events, start=1):
+        item = Received(
+            record=record, event=event.model_copy(update={"sequence": number}), event_id=f"e{number}", digest=b""
+        )
+        with runtime.engine.begin() as connection:
+            drafts += handler.handle(connection, [item])
+    return len(drafts)
+
+
+def test_at_an_erasure_the_aliases_go_and_a_relinker_that_can_erases_its_own_rows(runtime: Runtime) -> None:
+    erased = IdentityErased(tenant_id="t1", canonical_id="c2", member_ids=("c1", "c2"), at=NOW)
+    late = merged("c1", "c6").model_copy(update={"merge_id": "late"})
+    assert _handled(runtime, Diary(), merged("c1", "c2"), merged("c4", "c5"), erased, late) == 3
+    assert runtime.query("SELECT customer_id, canonical_id FROM {s}.aliases") == [("c4", "c5")]
+    assert runtime.query("SELECT original_customer_id FROM {s}.notes ORDER BY 1") == [
+        ("c3",),
+        ("c4",),
+        ("c5",),
+        ("c6",),
+    ]
+
+
+def test_an_erasure_takes_no_row_of_a_relinker_that_only_relinks(runtime: Runtime) -> None:
+    erased = IdentityErased(tenant_id="t1", canonical_id="c2", member_ids=("c1", "c2"), at=NOW)
+    assert _handled(runtime, Notes(), merged("c1", "c2"), erased) == 1
+    assert runtime.query("SELECT count(*) FROM {s}.notes") == [(6,)]
+
+
+def test_a_conversion_that_changed_an_id_is_followed_and_nobody_waits_to_hear_of_it(runtime: Runtime) -> None:
+    converted = CustomerConverted(
+        tenant_id="t1",
+        customer_id="c1",
+        new_id="o1",
+        to_type=CustomerType.ORGANISATION,
+        redirects=(Redirect(from_="c1", direct_to="o1", canonical="o1", version=1),),
+    )
+    assert _handled(runtime, Notes(), converted) == 0
+    assert runtime.query("SELECT customer_id FROM {s}.notes WHERE original_customer_id = 'c1'") == [("o1",)]
+    assert runtime.query("SELECT customer_id, canonical_id, merge_id FROM {s}.aliases") == [("c1", "o1", "e1")]

@@ -1,6 +1,6 @@
 """The sample downstream systems on a real database: they conform to the relink contract, and add points up once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Connection, Engine, text
@@ -10,10 +10,9 @@ from customer_merge_demo.customers import Customer, History, LedgerEntry, Order,
 from customer_merge_demo.downstream import DownstreamSystem
 from customer_merge_demo.helpdesk import Helpdesk
 from customer_merge_demo.loyalty import Loyalty
-from event_runtime.database import create_engine
 from relink import Redirection
 from relink.conformance import check_all
-from rig.fixtures import Migrated
+from rig.fixtures import Connected
 
 SYSTEMS: dict[str, DownstreamSystem] = {"crm": Crm(), "loyalty": Loyalty(), "helpdesk": Helpdesk()}
 TABLES = {
@@ -53,10 +52,8 @@ class Conforming:
 
 
 @pytest.fixture
-def engine(migrated: Migrated) -> Iterator[Engine]:
-    engine = create_engine(migrated(*(f"customer_merge_demo.{name}" for name in SYSTEMS)))
-    yield engine
-    engine.dispose()
+def engine(connected: Connected) -> Engine:
+    return connected(*(f"customer_merge_demo.{name}" for name in SYSTEMS))
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -1,6 +1,5 @@
 """The storefront on a real database: rows and events in one transaction."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,9 +11,8 @@ from customer_merge_demo.customers import TENANT_ID, Customer, History
 from customer_merge_demo.people.generator import generate
 from customer_merge_demo.store.storefront import Storefront
 from event_runtime.codec import Codec, SchemaStore
-from event_runtime.database import create_engine
 from event_runtime.publisher import Publisher
-from rig.fixtures import Migrated
+from rig.fixtures import Connected
 
 
 @pytest.fixture
@@ -23,10 +21,8 @@ def codec() -> Codec:
 
 
 @pytest.fixture
-def engine(migrated: Migrated) -> Iterator[Engine]:
-    engine = create_engine(migrated("customer_merge_demo.store"))
-    yield engine
-    engine.dispose()
+def engine(connected: Connected) -> Engine:
+    return connected("customer_merge_demo.store")
 
 
 @pytest.fixture

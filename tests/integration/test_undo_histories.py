@@ -1,38 +1,35 @@
 """Whatever is merged, undone, converted, erased and written meanwhile: what the map and the rows promise."""
 
 from collections.abc import Iterator
+from secrets import randbits
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import Engine
 
-from event_runtime.database import create_engine
-from rig import databases
+from rig import databases, merge_world
 from rig.undo_machine import UndoMachine
+from rig.undo_plans import PLANS, PlanUnderTest
 
 STEPS = 42
+SHARDS = range(3)
 
 
 @pytest.fixture(scope="module")
 def database(postgres_server: str) -> Iterator[Engine]:
-    url = databases.create(like=databases.migrated_template(("customer_merge_demo.store", "merge_worker")))
-    engine = create_engine(url)
-    yield engine
-    engine.dispose()
-    databases.drop(url)
+    with databases.connected(*merge_world.PACKAGES) as engine:
+        yield engine
 
 
-def _run(database: Engine, number: int, histories: int, steps: int) -> None:
+def _run(database: Engine, plan: PlanUnderTest, *, number: int, histories: int, steps: int) -> None:
     # Without shrinking: a history of merges takes minutes to shrink, and its notes tell what happened.
-    machine = seed(number)(type(f"Histories{number}", (UndoMachine,), {"engine": database}))
+    machine = seed(number)(type(f"Histories{number}", (UndoMachine,), {"engine": database, "plan": plan}))
     run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=histories,
             stateful_step_count=steps,
-            deadline=None,
-            database=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
             print_blob=True,
@@ -41,13 +38,16 @@ def _run(database: Engine, number: int, histories: int, steps: int) -> None:
     )
 
 
-@pytest.mark.parametrize("number", range(6))
-def test_any_history_keeps_every_row_and_can_be_undone(database: Engine, number: int) -> None:
-    _run(database, number, 51, STEPS)
+@pytest.mark.parametrize("number", SHARDS)
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.name)
+def test_any_history_keeps_every_row_and_can_be_undone(database: Engine, plan: PlanUnderTest, number: int) -> None:
+    _run(database, plan, number=number, histories=15 if plan.large else 25, steps=STEPS)
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(7_200)
-@pytest.mark.parametrize("number", range(100, 110))
-def test_any_long_history_keeps_every_row_and_can_be_undone(database: Engine, number: int) -> None:
-    _run(database, number, 300, 120)
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.name)
+def test_any_long_history_keeps_every_row_and_can_be_undone(database: Engine, plan: PlanUnderTest) -> None:
+    number = randbits(32)
+    print(f"the seed of these histories: {number}")
+    _run(database, plan, number=number, histories=300, steps=120)

@@ -6,20 +6,23 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, note, settings
+from hypothesis import Phase, example, given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import ActorRef, Noop, Unmerged, UnmergeMode, UnmergeOrder
 from merge_engine import MergeEngine
+from rig.examples import examples
 from rig.people_world import (
-    CHILDREN,
     DELETE,
     EMAILS,
     INACTIVATE,
+    LEDGER,
     LINK,
     NOTES,
     ORG,
+    POINTS,
+    PREFERENCES,
     TAGS,
     add,
     contents,
@@ -30,9 +33,6 @@ from rig.people_world import (
     undone,
 )
 
-POINTS = next(child for child in CHILDREN if child["table"] == "people.points")
-LEDGER = next(child for child in CHILDREN if child["table"] == "people.points_ledger")
-PREFERENCES = next(child for child in CHILDREN if child["table"] == "people.preferences")
 PAYER = {"table": "people.orders", "customer": "payer", "move": "repoint"}
 KEPT_TAGS = {**TAGS, "collision": {"policy": "highest", "column": "rank", "losing_rows": "keep_on_loser"}}
 SUMS_STAY = {**POINTS, "losing_rows": "keep_on_loser"}
@@ -55,7 +55,9 @@ def database(postgres_server: str) -> Iterator[Engine]:
     [(LINK, MOVES), (INACTIVATE, KEEPING), (DELETE, MOVES)],
     ids=["link", "inactivate and keep", "delete"],
 )
-@settings(max_examples=50, deadline=None, database=None, phases=[Phase.generate])
+# A seed says it all: what fails is shown as it is, for shrinking a history of merges takes minutes.
+@settings(max_examples=examples(50), phases=[Phase.explicit, Phase.generate])
+@example(seed=8910295)
 @given(seed=st.integers(min_value=0))
 def test_a_loser_leaves_as_if_it_had_never_been_merged(
     database: Engine, disposition: Mapping[str, Any], children: Sequence[Mapping[str, Any]], seed: int

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from merge_worker.__main__ import main
+from rig.in_process import Answer, run_here
 from rig.merge_world import PACKAGES, TENANT, MergeWorld, merge
 
 
@@ -20,31 +20,9 @@ def still_world(migrated: Callable[..., str], topic_prefix: str, spawn: Any) -> 
     made.close()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    status: int
-    out: str
-    err: str
-
-
-class Cli(Protocol):
-    """Runs a command in this process: `cli(world, "status", "b")`."""
-
-    def __call__(self, world: MergeWorld, *arguments: str, **settings: str) -> Answer: ...
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    def call(world: MergeWorld, *arguments: str, **settings: str) -> Answer:
-        with monkeypatch.context() as environment:
-            for name, value in world.env(**settings).items():
-                environment.setenv(name, value)
-            capsys.readouterr()
-            status = main(arguments)
-        out, err = capsys.readouterr()
-        return Answer(status=status, out=out, err=err)
-
-    return call
+def cli(world: MergeWorld, *arguments: str, **settings: str) -> Answer:
+    """Run a command of the worker to its end."""
+    return run_here(main, arguments, world.env(**settings))
 
 
 def _file(path: Path, *commands: Any) -> str:
@@ -54,8 +32,8 @@ def _file(path: Path, *commands: Any) -> str:
 
 
 def test_submit_waits_for_each_outcome_and_everything_can_be_looked_up_audited_and_undone(
-    world: MergeWorld, cli: Cli, tmp_path: Path
-):
+    world: MergeWorld, tmp_path: Path
+) -> None:
     world.customers("a", "b", "c")
     world.worker()
     submitted = cli(world, "submit", _file(tmp_path / "one", merge("c1", "a", "b")), "--wait")
@@ -97,7 +75,7 @@ def test_submit_waits_for_each_outcome_and_everything_can_be_looked_up_audited_a
     world.promises()
 
 
-def test_an_audit_finds_a_map_that_was_changed_by_hand(world: MergeWorld, cli: Cli):
+def test_an_audit_finds_a_map_that_was_changed_by_hand(world: MergeWorld) -> None:
     world.customers("a", "b", "c")
     world.produce(merge("c1", "a", "b"))
     world.worker()
@@ -110,8 +88,8 @@ def test_an_audit_finds_a_map_that_was_changed_by_hand(world: MergeWorld, cli: C
 
 
 def test_nothing_is_published_when_a_line_is_bad_unless_bad_lines_are_skipped(
-    world: MergeWorld, cli: Cli, tmp_path: Path
-):
+    world: MergeWorld, tmp_path: Path
+) -> None:
     file = _file(tmp_path / "f", merge("c1", "a", "b"), '{"winner_id": 7}', "", "not json")
     refused = cli(world, "submit", file)
     assert refused.status == 1
@@ -125,15 +103,15 @@ def test_nothing_is_published_when_a_line_is_bad_unless_bad_lines_are_skipped(
     assert len(world.unread()) == 1
 
 
-def test_a_file_that_is_not_utf_8_is_refused_in_one_line(still_world: MergeWorld, cli: Cli, tmp_path: Path):
+def test_a_file_that_is_not_utf_8_is_refused_in_one_line(still_world: MergeWorld, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b'{"command_id": "\xff"}\n')
     refused = cli(still_world, "submit", str(tmp_path / "f"))
     assert (refused.status, refused.err) == (1, f"merge-worker: {tmp_path / 'f'} is not UTF-8\n")
 
 
 def test_preview_writes_nothing_and_lists_what_would_move_and_what_is_in_the_way(
-    still_world: MergeWorld, cli: Cli, tmp_path: Path
-):
+    still_world: MergeWorld, tmp_path: Path
+) -> None:
     world = still_world
     world.customers("a", "b", "held")
     world.sql("UPDATE store.customers SET legal_hold = true WHERE customer_id = 'held'")
@@ -150,7 +128,7 @@ def test_preview_writes_nothing_and_lists_what_would_move_and_what_is_in_the_way
     assert world.sql("SELECT FROM merge.inbox") == []
 
 
-def test_plans_are_shown_and_checked_against_the_tables(still_world: MergeWorld, cli: Cli):
+def test_plans_are_shown_and_checked_against_the_tables(still_world: MergeWorld) -> None:
     assert cli(still_world, "plan", "show").out.startswith("name: default\n")
     assert cli(still_world, "plan", "check").status == 0
     still_world.sql(
@@ -167,7 +145,7 @@ def test_plans_are_shown_and_checked_against_the_tables(still_world: MergeWorld,
 @pytest.mark.parametrize(
     ("arguments", "settings", "answer"),
     [
-        (["run"], {"AUTHORITY": "signature"}, (2, "not available yet")),
+        (["run"], {"AUTHORITY": "signature"}, (2, "MERGE_WORKER_SIGNATURE__KEYS")),
         (["run"], {"PLAN": "/nowhere/plan.yaml"}, (2, "MERGE_WORKER_PLAN")),
         (["run"], {"PLANN": "default"}, (2, "MERGE_WORKER_PLANN")),
         (["run"], {"TOPICS__MERGE_COMAND": "x"}, (2, "merge-comand")),
@@ -180,8 +158,8 @@ def test_plans_are_shown_and_checked_against_the_tables(still_world: MergeWorld,
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
-    still_world: MergeWorld, cli: Cli, arguments: list[str], settings: dict[str, str], answer: tuple[int, str]
-):
+    still_world: MergeWorld, arguments: list[str], settings: dict[str, str], answer: tuple[int, str]
+) -> None:
     status, said = answer
     got = cli(still_world, *arguments, **settings)
     assert got.status == status
@@ -189,7 +167,7 @@ def test_what_is_wrong_is_said_in_one_line(
     assert said in got.err
 
 
-def test_a_service_does_not_start_with_a_plan_that_does_not_cover_the_tables(still_world: MergeWorld):
+def test_a_service_does_not_start_with_a_plan_that_does_not_cover_the_tables(still_world: MergeWorld) -> None:
     still_world.sql(
         "CREATE TABLE store.forgotten (tenant_id text, customer_id text,"
         " FOREIGN KEY (tenant_id, customer_id) REFERENCES store.customers)"
@@ -202,7 +180,9 @@ def test_a_service_does_not_start_with_a_plan_that_does_not_cover_the_tables(sti
     assert ": store.forgotten (customer_id): foreign key" in last
 
 
-def test_a_server_that_is_not_there_is_one_line_for_a_command_and_a_wait_for_the_service(still_world: MergeWorld):
+def test_a_server_that_is_not_there_is_one_line_for_a_command_and_a_wait_for_the_service(
+    still_world: MergeWorld,
+) -> None:
     away = {"DATABASE__URL": "postgresql://nobody@127.0.0.1:1/none"}
     status = still_world.spawn(["merge-worker", "status"], still_world.env(**away))
     audit = still_world.spawn(["merge-worker", "audit", "verify"], still_world.env())

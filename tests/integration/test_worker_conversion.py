@@ -7,7 +7,7 @@ import customer_events as wire
 from rig.merge_world import TENANT, MergeWorld, merge
 
 
-def test_a_conversion_is_told_like_a_merge_and_ids_given_up_keep_resolving(world: MergeWorld, tmp_path: Path):
+def test_a_conversion_is_told_like_a_merge_and_ids_given_up_keep_resolving(world: MergeWorld, tmp_path: Path) -> None:
     text = (resources.files("merge_engine") / "plans" / "default.yaml").read_text(encoding="utf-8")
     plan = tmp_path / "plan.yaml"
     plan.write_text(

@@ -1,12 +1,10 @@
 """CustomerErased on its way through real workers: the person is forgotten, everybody is told, and nobody undoes it."""
 
 import json
-import uuid
 from datetime import UTC, datetime
 
 import customer_events as wire
-from event_runtime import cloudevents
-from rig.invariants import CODEC, told
+from rig.invariants import told
 from rig.merge_world import TENANT, MergeWorld, merge
 from rig.processes import eventually
 
@@ -31,20 +29,7 @@ def _updated(customer_id: str) -> wire.CustomerUpdated:
 
 
 def _publish(world: MergeWorld, *events: wire.CustomerErased | wire.CustomerUpdated) -> None:
-    records = []
-    for event in events:
-        kind = wire.event_type(event)
-        headers = cloudevents.headers(
-            event_id=str(uuid.uuid4()),
-            source="/shop",
-            type_=kind.name,
-            subject=kind.subject(event),
-            time=AT,
-            partitionkey=kind.key(event),
-            dataschema=CODEC.schema_uri(kind.name),
-        )
-        records.append((CODEC.encode(event), headers))
-    world.produce_bytes("customer-created", records, partition=0)
+    world.produce(*events, topic="customer-created", partition=0)
 
 
 def _unmerge(command_id: str, merge_id: str) -> wire.UnmergeCustomers:

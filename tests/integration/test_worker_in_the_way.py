@@ -1,9 +1,11 @@
 """Commands that find their customers locked, or each other in the way: each ends, and what follows goes on."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import customer_events as wire
-from rig.merge_world import TENANT, MergeWorld, merge
+from rig.merge_world import TENANT, MergeWorld, convert, merge
 from rig.processes import eventually
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -21,17 +23,6 @@ def _unmerge(command_id: str, merge_id: str) -> wire.UnmergeCustomers:
     )
 
 
-def _convert(command_id: str, customer_id: str) -> wire.ConvertCustomer:
-    return wire.ConvertCustomer(
-        tenant_id=TENANT,
-        command_id=command_id,
-        customer_id=customer_id,
-        to_type=wire.CustomerType.ORGANISATION,
-        requested_by=ANN,
-        reason="a shop",
-    )
-
-
 def _ended(world: MergeWorld) -> set[str]:
     return {row.message_id for row in world.sql("SELECT message_id FROM merge.inbox WHERE outcome_id IS NOT NULL")}
 
@@ -43,7 +34,7 @@ def test_who_is_locked_for_long_holds_up_no_other_command_and_may_be_asked_for_a
     merge_id = world.terminal("m1").merge_id
     with world.engine.connect().execution_options(isolation_level="READ COMMITTED") as shop, shop.begin():
         shop.exec_driver_sql("SELECT FROM store.customers WHERE customer_id IN ('b', 'c', 'd') FOR UPDATE")
-        world.produce(_unmerge("u1", merge_id), _convert("c1", "c"), merge("m2", "x", "y"), partition=0)
+        world.produce(_unmerge("u1", merge_id), convert("c1", "c"), merge("m2", "x", "y"), partition=0)
         _erase(world, "d", "e")
         eventually(lambda: {"u1", "c1", "m2"} <= _ended(world), 60)
         eventually(lambda: _erasures(world) == {"d": "WAITING", "e": "DONE"}, 60)
@@ -52,7 +43,7 @@ def test_who_is_locked_for_long_holds_up_no_other_command_and_may_be_asked_for_a
         assert isinstance(refused, wire.MergeRejected)
         assert refused.stage is wire.Stage.EXECUTION
         assert [(one.rule, one.permanent) for one in refused.errors] == [("LOCK_BUSY", False)]
-    world.produce(_unmerge("u2", merge_id), _convert("c2", "c"))
+    world.produce(_unmerge("u2", merge_id), convert("c2", "c"))
     for command_id in ("u2", "c2", "m2"):
         assert isinstance(world.terminal(command_id), wire.MergeCompleted)
     eventually(lambda: _erasures(world) == {"d": "DONE", "e": "DONE"}, 60)
@@ -60,7 +51,7 @@ def test_who_is_locked_for_long_holds_up_no_other_command_and_may_be_asked_for_a
 
 
 def test_what_takes_too_long_even_alone_ends_as_too_large(world: MergeWorld) -> None:
-    world.customers(*"abxy")
+    world.customers(*"abcxy")
     world.produce(merge("m1", "a", "b"))
     world.worker()
     merge_id = world.terminal("m1").merge_id
@@ -70,13 +61,16 @@ def test_what_takes_too_long_even_alone_ends_as_too_large(world: MergeWorld) -> 
         " IF OLD.customer_id = 'b' THEN RAISE EXCEPTION USING ERRCODE = 'query_canceled'; END IF; RETURN NEW; END $$"
     )
     world.sql("CREATE TRIGGER give_up BEFORE UPDATE ON store.customers FOR EACH ROW EXECUTE FUNCTION give_up()")
-    world.produce(_unmerge("u1", merge_id), merge("m2", "x", "y"), partition=0)
+    world.produce(_unmerge("u1", merge_id), merge("m2", "x", "y"), merge("m3", "c", "a"), partition=0)
     assert isinstance(world.terminal("m2"), wire.MergeCompleted)
-    refused = world.terminal("u1")
-    assert (refused.stage, [(one.rule, one.permanent) for one in refused.errors]) == (
-        wire.Stage.EXECUTION,
-        [("TOO_LARGE", False)],
-    )
+    # A merge is tried again when it has nobody beside it, and ends all the same.
+    for command_id in ("u1", "m3"):
+        refused = world.terminal(command_id)
+        assert (refused.stage, [(one.rule, one.permanent) for one in refused.errors]) == (
+            wire.Stage.EXECUTION,
+            [("TOO_LARGE", False)],
+        )
+    assert [notice.waiting_for for notice in world.notices("m3")] == [("TOO_LARGE",)]
     assert world.canonical()["b"][0] == "a"
     world.promises()
 
@@ -88,9 +82,11 @@ def test_workers_that_take_the_same_merges_apart_in_opposite_orders_all_come_to_
     world.worker()
     world.worker()
     merge_ids = [world.terminal(f"m{n}").merge_id for n in pairs]
-    forth = [command for n in pairs for command in (_unmerge(f"forth{n}", merge_ids[n]), _convert(f"to{n}", f"w{n}"))]
+    forth = [command for n in pairs for command in (_unmerge(f"forth{n}", merge_ids[n]), convert(f"to{n}", f"w{n}"))]
     back = [_unmerge(f"back{n}", merge_ids[n]) for n in reversed(pairs)]
-    for partition, commands in enumerate((forth, back, [*reversed([_convert(f"too{n}", f"w{n}") for n in pairs])])):
+    too = [convert(f"too{n}", f"w{n}") for n in reversed(pairs)]
+    orders: tuple[Sequence[Any], ...] = (forth, back, too)
+    for partition, commands in enumerate(orders):
         world.produce(*commands, partition=partition)
     asked = {f"{name}{n}" for n in pairs for name in ("forth", "back", "to", "too")}
     eventually(lambda: asked <= _ended(world), 90)

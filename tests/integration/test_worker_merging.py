@@ -6,7 +6,7 @@ from rig.merge_world import MergeWorld, merge, not_duplicate
 from rig.processes import eventually
 
 
-def test_a_merge_moves_the_rows_and_is_told_of_once(world: MergeWorld):
+def test_a_merge_moves_the_rows_and_is_told_of_once(world: MergeWorld) -> None:
     world.customers("a", "b")
     world.produce(merge("c1", "a", "b"))
     world.worker()
@@ -23,7 +23,7 @@ def test_a_merge_moves_the_rows_and_is_told_of_once(world: MergeWorld):
     assert (alias.event.canonical_id, alias.event.version, alias.event.sequence) == ("a", 1, 1)
 
 
-def test_merging_each_into_the_other_at_once_merges_once_and_the_other_has_nothing_to_do(world: MergeWorld):
+def test_merging_each_into_the_other_at_once_merges_once_and_the_other_has_nothing_to_do(world: MergeWorld) -> None:
     world.customers("a", "b")
     world.produce(merge("ab", "b", "a"), partition=0)
     world.produce(merge("ba", "a", "b"), partition=1)
@@ -39,7 +39,7 @@ def test_merging_each_into_the_other_at_once_merges_once_and_the_other_has_nothi
     world.promises()
 
 
-def test_a_chain_is_compressed_and_the_first_alias_gets_version_2(world: MergeWorld):
+def test_a_chain_is_compressed_and_the_first_alias_gets_version_2(world: MergeWorld) -> None:
     world.customers("a", "b", "c")
     world.produce(merge("ab", "b", "a"), merge("bc", "c", "b"), partition=0)
     world.worker()
@@ -54,7 +54,7 @@ def test_a_chain_is_compressed_and_the_first_alias_gets_version_2(world: MergeWo
     }
 
 
-def test_a_merge_of_a_customer_merged_elsewhere_is_refused_and_names_where(world: MergeWorld):
+def test_a_merge_of_a_customer_merged_elsewhere_is_refused_and_names_where(world: MergeWorld) -> None:
     world.customers("A", "B", "C")
     world.produce(merge("ab", "B", "A"))
     world.worker()
@@ -69,7 +69,7 @@ def test_a_merge_of_a_customer_merged_elsewhere_is_refused_and_names_where(world
     world.promises()
 
 
-def test_all_failing_rules_are_listed(world: MergeWorld):
+def test_all_failing_rules_are_listed(world: MergeWorld) -> None:
     world.customers("a", "b")
     world.sql("UPDATE store.customers SET currency = customer_id")
     world.sql("UPDATE store.customers SET has_login = true, legal_hold = true WHERE customer_id = 'b'")
@@ -82,7 +82,9 @@ def test_all_failing_rules_are_listed(world: MergeWorld):
     world.promises()
 
 
-def test_an_assertion_before_a_merge_in_the_same_batch_stops_it_and_its_withdrawal_lets_it_through(world: MergeWorld):
+def test_an_assertion_before_a_merge_in_the_same_batch_stops_it_and_its_withdrawal_lets_it_through(
+    world: MergeWorld,
+) -> None:
     world.customers("a", "b")
     world.produce(
         not_duplicate("n1", "a", "b"),
@@ -99,7 +101,7 @@ def test_an_assertion_before_a_merge_in_the_same_batch_stops_it_and_its_withdraw
     world.promises()
 
 
-def test_what_keeps_people_apart_is_withdrawn_only_by_a_person(world: MergeWorld):
+def test_what_keeps_people_apart_is_withdrawn_only_by_a_person(world: MergeWorld) -> None:
     world.customers("a", "b")
     policy = wire.Actor(id="policy:default", roles=("merge",))
     withdrawal = not_duplicate("n2", "a", "b", withdrawn=True)
@@ -117,7 +119,7 @@ def test_what_keeps_people_apart_is_withdrawn_only_by_a_person(world: MergeWorld
     world.promises()
 
 
-def test_the_same_id_with_other_content_is_refused_and_leaves_the_stored_outcome_alone(world: MergeWorld):
+def test_the_same_id_with_other_content_is_refused_and_leaves_the_stored_outcome_alone(world: MergeWorld) -> None:
     world.customers("a", "b", "c")
     world.produce(merge("c1", "a", "b"), merge("c1", "a", "c"), partition=0)
     world.worker(BATCH__MAX_COMMANDS="1")
@@ -134,7 +136,7 @@ def test_the_same_id_with_other_content_is_refused_and_leaves_the_stored_outcome
     assert len(evidence.stream_events) == 1
 
 
-def test_a_command_that_the_database_refuses_ends_alone_and_its_batch_goes_on(world: MergeWorld):
+def test_a_command_that_the_database_refuses_ends_alone_and_its_batch_goes_on(world: MergeWorld) -> None:
     world.customers("a", "b", "c", "d", "e", "f")
     # A rule of the database that no plan knows of.
     world.sql("ALTER TABLE store.orders ADD CONSTRAINT odd CHECK (customer_id <> 'c' OR order_number <> 'odd')")
@@ -149,7 +151,7 @@ def test_a_command_that_the_database_refuses_ends_alone_and_its_batch_goes_on(wo
     world.promises()
 
 
-def test_unmerge_brings_the_loser_back_with_a_newer_alias(world: MergeWorld):
+def test_unmerge_brings_the_loser_back_with_a_newer_alias(world: MergeWorld) -> None:
     world.customers("a", "b")
     world.produce(merge("c1", "a", "b"))
     world.worker()
@@ -175,7 +177,7 @@ def test_unmerge_brings_the_loser_back_with_a_newer_alias(world: MergeWorld):
     assert [one.rule for one in world.terminal("c2").errors] == ["NOT_DUPLICATE_ASSERTED"]
 
 
-def test_a_late_order_on_a_merged_away_customer_is_moved_on(world: MergeWorld):
+def test_a_late_order_on_a_merged_away_customer_is_moved_on(world: MergeWorld) -> None:
     world.customers("a", "b")
     world.produce(merge("c1", "a", "b"))
     world.worker(LOOP__RECONCILE_S="0.5")
@@ -185,7 +187,7 @@ def test_a_late_order_on_a_merged_away_customer_is_moved_on(world: MergeWorld):
     world.promises()
 
 
-def test_undecodable_bytes_are_quarantined_once_and_the_next_record_flows(world: MergeWorld):
+def test_undecodable_bytes_are_quarantined_once_and_the_next_record_flows(world: MergeWorld) -> None:
     world.customers("a", "b")
     broken = [b"", b"\x00", b"\xc3\x01" + bytes(8), b"\xff" * 100]
     for topic in ("merge-command", "relink-ack"):
@@ -202,7 +204,7 @@ def test_undecodable_bytes_are_quarantined_once_and_the_next_record_flows(world:
     assert len(events) == len({one.event_id for one in events}) == 8
 
 
-def test_an_event_that_is_no_command_is_quarantined_and_the_next_one_flows(world: MergeWorld):
+def test_an_event_that_is_no_command_is_quarantined_and_the_next_one_flows(world: MergeWorld) -> None:
     world.customers("a", "b")
     acknowledgement = wire.RelinkAcknowledged(
         tenant_id="shop",

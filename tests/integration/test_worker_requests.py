@@ -16,7 +16,7 @@ def _statuses(world: MergeWorld) -> dict[str, str]:
     return {row.command_id: row.status for row in world.sql("SELECT command_id, status FROM merge.requests")}
 
 
-def test_an_approved_recommendation_stands_behind_what_carries_it_out_and_ends_with_it(world: MergeWorld):
+def test_an_approved_recommendation_stands_behind_what_carries_it_out_and_ends_with_it(world: MergeWorld) -> None:
     world.customers("a", "b")
     tonight = datetime.now(UTC) + timedelta(hours=1)
     world.produce(merge("asked", "a", "b", requested_by=ROB))
@@ -39,7 +39,7 @@ def test_an_approved_recommendation_stands_behind_what_carries_it_out_and_ends_w
     world.promises()
 
 
-def test_a_merge_done_at_once_ends_the_recommendation_within_seconds(world: MergeWorld):
+def test_a_merge_done_at_once_ends_the_recommendation_within_seconds(world: MergeWorld) -> None:
     world.customers("a", "b")
     world.produce(merge("asked", "a", "b", requested_by=ROB))
     world.worker(**QUICK)  # recommendations are looked at every five minutes, and when a customer of theirs was merged
@@ -52,7 +52,7 @@ def test_a_merge_done_at_once_ends_the_recommendation_within_seconds(world: Merg
     world.promises()
 
 
-def test_a_refused_approval_puts_the_recommendation_back_on_the_list(world: MergeWorld):
+def test_a_refused_approval_puts_the_recommendation_back_on_the_list(world: MergeWorld) -> None:
     world.customers("a", "b", "c")
     world.produce(merge("asked", "a", "b", requested_by=ROB))
     world.worker(**QUICK)
@@ -69,7 +69,7 @@ def test_a_refused_approval_puts_the_recommendation_back_on_the_list(world: Merg
     world.promises()
 
 
-def test_who_removes_an_approved_request_removes_the_recommendation_behind_it(world: MergeWorld):
+def test_who_removes_an_approved_request_removes_the_recommendation_behind_it(world: MergeWorld) -> None:
     world.customers("a", "b")
     world.produce(merge("asked", "a", "b", requested_by=ROB))
     world.worker(**QUICK)
@@ -91,7 +91,7 @@ def test_who_removes_an_approved_request_removes_the_recommendation_behind_it(wo
     world.promises()
 
 
-def test_a_request_that_waits_is_tried_when_the_schedule_is_run(world: MergeWorld):
+def test_a_request_that_waits_is_tried_when_the_schedule_is_run(world: MergeWorld) -> None:
     world.customers("a")
     world.produce(merge("c1", "a", "b", on_ineligible=WAIT))
     world.worker(**QUICK)
@@ -104,7 +104,7 @@ def test_a_request_that_waits_is_tried_when_the_schedule_is_run(world: MergeWorl
     world.promises()
 
 
-def test_the_state_of_a_customer_is_the_same_in_every_look_up(world: MergeWorld):
+def test_the_state_of_a_customer_is_the_same_in_every_look_up(world: MergeWorld) -> None:
     world.customers("a", "b", "c")
     world.produce(merge("done", "a", "b"), merge("asked", "a", "c", requested_by=ROB))
     world.worker()

@@ -29,7 +29,7 @@ def database(migrated: Callable[..., str]) -> str:
     return migrated("merge_worker", "customer_merge_demo.store")
 
 
-def test_one_round_deals_with_everything_that_is_due_although_some_of_it_fails(database: str):
+def test_one_round_deals_with_everything_that_is_due_although_some_of_it_fails(database: str) -> None:
     engine = create_engine(database)
     names = [f"c{number}" for number in range(6)]
     bad = {"c0", "c3"}
@@ -43,10 +43,52 @@ def test_one_round_deals_with_everything_that_is_due_although_some_of_it_fails(d
         Inbox("merge").claim(connection, [("shop", name, b"digest") for name in names])
         Requests().save(connection, [_waiting(name, due=PAST + timedelta(minutes=n)) for n, name in enumerate(names)])
 
-    app = App(MergeWorkerSettings(database={"url": database}))  # type: ignore[arg-type]  # pydantic takes a mapping
-    replace(app._retry_deferred, batch=4).work()
+    app = App(MergeWorkerSettings(database={"url": database}))
+    replace(app.use_cases.retry_deferred, batch=4).work()
 
     assert _statuses(engine) == {name: "rejected" if name in bad else "merged" for name in names}
+    app.database.dispose()
+    engine.dispose()
+
+
+TOO_SLOW = {
+    "its statement is cancelled": "RAISE EXCEPTION USING ERRCODE = 'query_canceled'",
+    # The server ends the connection with the transaction. A timer that runs is set again when it was switched off.
+    "its transaction is ended": "PERFORM set_config('transaction_timeout', '0', true),"
+    " set_config('transaction_timeout', '50', true); PERFORM pg_sleep(5)",
+}
+
+
+@pytest.mark.parametrize("why", TOO_SLOW)
+def test_what_takes_longer_than_a_transaction_may_is_tried_once_more_and_then_ends(database: str, why: str) -> None:
+    engine = create_engine(database)
+    names = ["c0", "c1"]
+    with engine.begin() as connection:
+        version = connection.execute(text("SELECT current_setting('server_version_num')::int")).scalar_one()
+        if version < 170000 and "ended" in why:
+            return  # a server that knows no limit of a transaction
+        for name in names:
+            for side in "ab":
+                connection.execute(_CUSTOMER, {"id": f"{name}{side}"})
+        connection.exec_driver_sql(
+            "CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF OLD.customer_id = 'c0b' THEN {TOO_SLOW[why]}; END IF; RETURN NEW; END $$"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER be_slow BEFORE UPDATE ON store.customers FOR EACH ROW EXECUTE FUNCTION be_slow()"
+        )
+        Inbox("merge").claim(connection, [("shop", name, b"digest") for name in names])
+        Requests().save(connection, [_waiting(name, due=PAST) for name in names])
+
+    app = App(MergeWorkerSettings(database={"url": database}))
+    app.use_cases.retry_deferred.work()
+    assert _statuses(engine) == {"c0": "deferred", "c1": "merged"}
+    with engine.begin() as connection:
+        told = connection.execute(text("SELECT waiting_for FROM merge.requests WHERE command_id = 'c0'")).scalar_one()
+        assert told == ["TOO_LARGE"]
+        connection.execute(text("UPDATE merge.requests SET next_attempt_at = now() WHERE command_id = 'c0'"))
+    app.use_cases.retry_deferred.work()
+    assert _statuses(engine) == {"c0": "rejected", "c1": "merged"}
     app.database.dispose()
     engine.dispose()
 

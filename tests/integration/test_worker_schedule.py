@@ -1,11 +1,7 @@
 """The worker's schedule on a real database, with a clock in the test's hand: what is called up, once, and by whom."""
 
-import json
-import os
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from unittest.mock import patch
 
 import pytest
@@ -18,6 +14,7 @@ from merge_worker.adapters.schedules import Schedules
 from merge_worker.application.run_schedule import RunSchedule
 from merge_worker.application.timetable import cron_times
 from rig.fixtures import Migrated
+from rig.in_process import run_here
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 NIGHT = datetime(2025, 3, 2, 2, tzinfo=UTC)
@@ -76,7 +73,7 @@ def clockwork(migrated: Migrated) -> Iterator[Clockwork]:
     made.engine.dispose()
 
 
-def test_at_its_time_everything_approved_and_deferred_is_called_up(clockwork: Clockwork):
+def test_at_its_time_everything_approved_and_deferred_is_called_up(clockwork: Clockwork) -> None:
     clockwork.request("approved", "approved", "after_command_id")
     clockwork.request("deferred", "deferred", "OPEN_SALES_ORDERS")
     clockwork.request("recommended", "recommended")
@@ -92,7 +89,7 @@ def test_at_its_time_everything_approved_and_deferred_is_called_up(clockwork: Cl
     assert clockwork.runs() == [(NIGHT, "schedule", 2)]
 
 
-def test_what_waits_for_a_time_of_its_own_is_not_called_up_before_it(clockwork: Clockwork):
+def test_what_waits_for_a_time_of_its_own_is_not_called_up_before_it(clockwork: Clockwork) -> None:
     clockwork.request("tomorrow", "approved", "not_before")
     worker = clockwork.worker()
     worker.work()
@@ -101,7 +98,7 @@ def test_what_waits_for_a_time_of_its_own_is_not_called_up_before_it(clockwork: 
     assert clockwork.called_up() == []
 
 
-def test_each_time_is_carried_out_once_whoever_looks(clockwork: Clockwork):
+def test_each_time_is_carried_out_once_whoever_looks(clockwork: Clockwork) -> None:
     first, second = clockwork.worker(), clockwork.worker()
     first.work()
     clockwork.now = NIGHT + timedelta(seconds=1)
@@ -110,7 +107,7 @@ def test_each_time_is_carried_out_once_whoever_looks(clockwork: Clockwork):
     assert [due_at for due_at, *_ in clockwork.runs()] == [NIGHT]
 
 
-def test_only_one_worker_leads_and_the_others_do_not_wait_for_it(clockwork: Clockwork):
+def test_only_one_worker_leads_and_the_others_do_not_wait_for_it(clockwork: Clockwork) -> None:
     clockwork.worker().work()
     clockwork.now = NIGHT
     with clockwork.engine.begin() as leader:
@@ -121,7 +118,7 @@ def test_only_one_worker_leads_and_the_others_do_not_wait_for_it(clockwork: Cloc
     assert [due_at for due_at, *_ in clockwork.runs()] == [NIGHT]
 
 
-def test_a_leader_that_fails_leaves_the_time_to_the_next_one(clockwork: Clockwork):
+def test_a_leader_that_fails_leaves_the_time_to_the_next_one(clockwork: Clockwork) -> None:
     clockwork.request("deferred", "deferred", "OPEN_SALES_ORDERS")
     clockwork.worker().work()
     clockwork.now = NIGHT
@@ -132,7 +129,9 @@ def test_a_leader_that_fails_leaves_the_time_to_the_next_one(clockwork: Clockwor
     assert clockwork.called_up() == ["deferred"]
 
 
-def test_a_time_that_nobody_was_there_for_is_made_up_for_if_it_was_lately_and_noted_if_not(clockwork: Clockwork):
+def test_a_time_that_nobody_was_there_for_is_made_up_for_if_it_was_lately_and_noted_if_not(
+    clockwork: Clockwork,
+) -> None:
     clockwork.request("deferred", "deferred", "OPEN_SALES_ORDERS")
     clockwork.worker().work()
     clockwork.now = NIGHT + timedelta(hours=5)
@@ -144,7 +143,7 @@ def test_a_time_that_nobody_was_there_for_is_made_up_for_if_it_was_lately_and_no
     assert clockwork.runs() == [(NIGHT, "schedule", None), (NIGHT + timedelta(days=3), "schedule", 1)]
 
 
-def test_several_times_are_kept_apart(clockwork: Clockwork):
+def test_several_times_are_kept_apart(clockwork: Clockwork) -> None:
     worker = clockwork.worker("0 2 * * *; 30 13 * * *")
     worker.work()
     clockwork.now = START.replace(hour=13, minute=30)
@@ -158,7 +157,7 @@ def test_several_times_are_kept_apart(clockwork: Clockwork):
     ]
 
 
-def test_the_command_line_lists_the_schedule_and_has_everything_tried_now(clockwork: Clockwork):
+def test_the_command_line_lists_the_schedule_and_has_everything_tried_now(clockwork: Clockwork) -> None:
     clockwork.request("here", "deferred", "OPEN_SALES_ORDERS")
     clockwork.request("elsewhere", "deferred", "OPEN_SALES_ORDERS", tenant_id="other")
     environment = {
@@ -166,13 +165,10 @@ def test_the_command_line_lists_the_schedule_and_has_everything_tried_now(clockw
         "MERGE_WORKER_SCHEDULE__MERGE_AT": "0 2 * * *",
         "MERGE_WORKER_SCHEDULE__TIME_ZONE": "Europe/London",
     }
-    with patch.dict(os.environ, environment), redirect_stdout(StringIO()) as ran:
-        assert main(["schedule", "run", "--tenant", "shop", "--by", "ann", "--json"]) == 0
-    assert json.loads(ran.getvalue()) == {"requests": 1}
+    ran = run_here(main, ["schedule", "run", "--tenant", "shop", "--by", "ann", "--json"], environment)
+    assert (ran.status, ran.json) == (0, {"requests": 1})
     assert clockwork.called_up() == ["here"]
-    with patch.dict(os.environ, environment), redirect_stdout(StringIO()) as listed:
-        assert main(["schedule", "list", "--json"]) == 0
-    told = json.loads(listed.getvalue())
+    told = run_here(main, ["schedule", "list", "--json"], environment).json
     assert [(one["cron"], one["time_zone"]) for one in told["schedule"]] == [("0 2 * * *", "Europe/London")]
     assert told["waiting"] == {"approved": 0, "deferred": 2}
     assert [(one["run_by"], one["requests"]) for one in told["runs"]] == [("ann", 1)]

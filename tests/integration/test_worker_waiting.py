@@ -15,7 +15,7 @@ def _statuses(world: MergeWorld) -> dict[str, str]:
     return {row.command_id: row.status for row in world.sql("SELECT command_id, status FROM merge.requests")}
 
 
-def test_a_merge_that_names_a_customer_before_its_creation_waits_and_then_merges(world: MergeWorld):
+def test_a_merge_that_names_a_customer_before_its_creation_waits_and_then_merges(world: MergeWorld) -> None:
     world.customers("a")
     world.produce(merge("c1", "a", "b"))
     world.worker(**QUICK)
@@ -28,7 +28,7 @@ def test_a_merge_that_names_a_customer_before_its_creation_waits_and_then_merges
     world.promises()
 
 
-def test_a_customer_that_never_comes_is_waited_for_only_so_long(world: MergeWorld):
+def test_a_customer_that_never_comes_is_waited_for_only_so_long(world: MergeWorld) -> None:
     world.customers("a")
     world.produce(merge("c1", "a", "nobody"))
     world.worker(**QUICK, DEFERRAL__CUSTOMER_NOT_FOUND_S="1")
@@ -39,7 +39,7 @@ def test_a_customer_that_never_comes_is_waited_for_only_so_long(world: MergeWorl
     world.promises()
 
 
-def test_a_command_runs_after_the_one_it_follows_although_it_came_first(world: MergeWorld):
+def test_a_command_runs_after_the_one_it_follows_although_it_came_first(world: MergeWorld) -> None:
     world.customers("a", "b", "c")
     world.produce(merge("second", "c", "b", after_command_id="first"), partition=0)
     world.worker(**QUICK)
@@ -50,7 +50,7 @@ def test_a_command_runs_after_the_one_it_follows_although_it_came_first(world: M
     world.promises()
 
 
-def test_a_command_waits_for_its_time_and_is_refused_after_its_deadline(world: MergeWorld):
+def test_a_command_waits_for_its_time_and_is_refused_after_its_deadline(world: MergeWorld) -> None:
     world.customers("a", "b", "c", "d")
     now = datetime.now(UTC)
     world.produce(
@@ -66,7 +66,7 @@ def test_a_command_waits_for_its_time_and_is_refused_after_its_deadline(world: M
     world.promises()
 
 
-def test_a_repeated_command_that_still_waits_is_answered_once_when_it_ends(world: MergeWorld):
+def test_a_repeated_command_that_still_waits_is_answered_once_when_it_ends(world: MergeWorld) -> None:
     world.customers("a")
     world.produce(merge("c1", "a", "b"), merge("c1", "a", "b"))
     world.worker(**QUICK, BATCH__MAX_COMMANDS="1")
@@ -76,7 +76,7 @@ def test_a_repeated_command_that_still_waits_is_answered_once_when_it_ends(world
     world.promises()
 
 
-def test_a_deferred_command_that_the_database_refuses_ends_and_the_others_go_on(world: MergeWorld):
+def test_a_deferred_command_that_the_database_refuses_ends_and_the_others_go_on(world: MergeWorld) -> None:
     world.customers("a", "c")
     # A rule of the database that no plan knows of.
     world.sql("ALTER TABLE store.orders ADD CONSTRAINT odd CHECK (customer_id <> 'a' OR order_number <> 'odd')")
@@ -94,7 +94,7 @@ def test_a_deferred_command_that_the_database_refuses_ends_and_the_others_go_on(
     world.promises()
 
 
-def test_a_removed_request_ends_and_so_does_the_removal(world: MergeWorld):
+def test_a_removed_request_ends_and_so_does_the_removal(world: MergeWorld) -> None:
     world.customers("a")
     world.produce(merge("c1", "a", "b"))
     world.worker()
@@ -109,7 +109,7 @@ def test_a_removed_request_ends_and_so_does_the_removal(world: MergeWorld):
     world.promises()
 
 
-def test_who_may_only_recommend_leaves_a_recommendation_that_ends_when_somebody_merges(world: MergeWorld):
+def test_who_may_only_recommend_leaves_a_recommendation_that_ends_when_somebody_merges(world: MergeWorld) -> None:
     world.customers("a", "b")
     world.produce(merge("asked", "a", "b", requested_by=RECOMMENDER))
     world.worker(**QUICK, RECOMMENDATION__LOOK_AGAIN_S="0.5")
@@ -128,7 +128,7 @@ def test_who_may_only_recommend_leaves_a_recommendation_that_ends_when_somebody_
     world.promises()
 
 
-def test_a_recommendation_expires(world: MergeWorld):
+def test_a_recommendation_expires(world: MergeWorld) -> None:
     world.customers("a", "b")
     world.produce(merge("asked", "a", "b", requested_by=RECOMMENDER))
     world.worker(**QUICK, RECOMMENDATION__LOOK_AGAIN_S="0.5", RECOMMENDATION__LIFETIME_DAYS="0.00001")
@@ -136,7 +136,7 @@ def test_a_recommendation_expires(world: MergeWorld):
     world.promises()
 
 
-def test_who_has_no_role_is_refused(world: MergeWorld):
+def test_who_has_no_role_is_refused(world: MergeWorld) -> None:
     world.customers("a", "b")
     world.produce(merge("asked", "a", "b", requested_by=wire.Actor(id="eve")))
     world.worker()
@@ -145,7 +145,7 @@ def test_who_has_no_role_is_refused(world: MergeWorld):
     world.promises()
 
 
-def test_the_ledger_knows_who_has_relinked_and_a_late_receipt_hides_nothing(world: MergeWorld):
+def test_the_ledger_knows_who_has_relinked_and_a_late_receipt_hides_nothing(world: MergeWorld) -> None:
     world.customers("a", "b")
     world.produce(merge("c1", "a", "b"))
     world.worker(RELINK__SYSTEMS="crm,loyalty", RELINK__DUE_S="60")
@@ -187,7 +187,7 @@ def _remove(command_id: str, **what: str) -> wire.RemoveMerge:
     )
 
 
-def test_a_locked_customer_keeps_the_others_of_its_batch_waiting_for_seconds_only(world: MergeWorld):
+def test_a_locked_customer_keeps_the_others_of_its_batch_waiting_for_seconds_only(world: MergeWorld) -> None:
     pairs = range(60)
     world.sql(
         "INSERT INTO store.customers (tenant_id, customer_id, full_name)"

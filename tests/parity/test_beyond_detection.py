@@ -13,8 +13,9 @@ import customer_events as wire
 from customer_identity import matching
 from dedupe_detector.__main__ import main
 from rig.desk_shop import Shop
-from rig.detector_world import CODEC, PACKAGES, DetectorWorld, created, person
+from rig.detector_world import PACKAGES, DetectorWorld, created, person
 from rig.fixtures import Migrated, Spawn
+from rig.invariants import CODEC
 from rig.processes import eventually
 from rig.topics import read_topic
 
@@ -142,6 +143,6 @@ def _score(directory: Path, people: Sequence[dict[str, str]], without_weight: Se
 def moments(world: DetectorWorld, topic: str, name: Callable[[Any], str]) -> dict[str, int]:
     """When each record of a topic was published, in milliseconds, by the customer who arrived."""
     return {
-        name(CODEC.decode(message.value())): message.timestamp()[1]
+        name(CODEC.decode(message.value() or b"")): message.timestamp()[1]
         for message in read_topic(world.bootstrap, world.prefix + topic)
     }

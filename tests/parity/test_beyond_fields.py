@@ -1,6 +1,6 @@
 """What peers do well with the values of two records that differ: every way to decide, and no guess where none fits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -11,9 +11,8 @@ from sqlalchemy import Engine, text
 
 from customer_identity.merging import ActorRef, FieldChoice, Merged, MergeOrder, MergeResult, Refused
 from customer_identity.merging.survivorship import FOLLOW_ATTRIBUTE, LITERAL, STRATEGIES
-from event_runtime.database import create_engine
 from merge_engine import MergeEngine
-from rig.fixtures import Migrated
+from rig.fixtures import Connected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +106,9 @@ CHOICES = (
 
 
 @pytest.fixture
-def people(migrated: Migrated) -> Iterator[Engine]:
+def people(connected: Connected) -> Engine:
     """The three records of one person."""
-    engine = create_engine(migrated("merge_worker"))
+    engine = connected("merge_worker")
     columns = ", ".join(f"{name} {case.type}" for name, case in CASES.items())
     names, values = ", ".join(CASES), ", ".join(f":{name}" for name in CASES)
     with engine.begin() as connection:
@@ -120,8 +119,7 @@ def people(migrated: Migrated) -> Iterator[Engine]:
             connection.execute(
                 text(f"INSERT INTO peers.people (id, {names}) VALUES (:id, {values})"), {"id": number + 1, **said}
             )
-    yield engine
-    engine.dispose()
+    return engine
 
 
 @pytest.fixture

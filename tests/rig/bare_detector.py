@@ -11,7 +11,8 @@ from dedupe_detector.application.find_candidates import FindCandidates
 from event_runtime.database import create_engine
 from event_runtime.publisher import Publisher
 from event_runtime.records import Received, Record
-from rig.detector_world import CODEC
+from rig.drafts import body_of
+from rig.invariants import CODEC
 
 
 class Detector:
@@ -38,7 +39,7 @@ class Detector:
         """Match the batch, committed; returns (and remembers) what it tells of."""
         with self.engine.begin() as connection:
             drafts = self._handler.handle(connection, batch)
-        events = [CODEC.decode(draft.body) for draft in drafts]
+        events = [CODEC.decode(body_of(draft)) for draft in drafts]
         self.told += events
         return events
 

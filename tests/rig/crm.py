@@ -65,16 +65,20 @@ conversion:
 
 
 class Crm:
-    """A database whose ids tell the type, and the engine on it."""
+    """A database whose ids tell the type, and the engine on it; makes its tables."""
 
     def __init__(self, engine: Engine, directory: Path) -> None:
         self.engine = engine
         self.directory = directory
+        with engine.begin() as connection:
+            connection.exec_driver_sql(SCHEMA)
         self.merges = self.load(WITH_NEW_IDS)
 
-    def load(self, conversion: str) -> MergeEngine:
+    def load(self, conversion: str, *, rules: str = "", fields: str = "") -> MergeEngine:
+        """The engine on the plan with this conversion; `rules` are bound, `fields` decided otherwise than in PLAN."""
         path = self.directory / "crm.yaml"
-        path.write_text(PLAN.replace("CONVERSION", conversion).replace("RULES", _not_applicable()))
+        plan = PLAN.replace("email: WINNER_STRICT", fields or "email: WINNER_STRICT")
+        path.write_text(plan.replace("CONVERSION", conversion).replace("RULES", rules + _not_applicable(rules)))
         return MergeEngine.load(path)
 
     def execute(self, statement: str, **values: object) -> list[tuple[object, ...]]:
@@ -98,9 +102,8 @@ class Crm:
             command_id=f"convert-{id_}",
             customer_id=id_,
             to_type=to_type,
-            requested_by=ANN,
             reason="a shop after all",
-            **({"contact_id": None} | more),  # type: ignore[arg-type]  # tests name the fields
+            **({"contact_id": None, "requested_by": ANN} | more),  # type: ignore[arg-type]  # tests name the fields
         )
         with self.engine.begin() as connection:
             return self.merges.convert(connection, order)
@@ -140,7 +143,7 @@ class Crm:
             return list(self.merges.verify(connection))
 
 
-def _not_applicable() -> str:
-    """The rules that a plan has to speak about, with the reason why this one has none of them."""
-    names = [rule.rule for rule in packs()["identity"].rules if rule.provided is None]
+def _not_applicable(bound: str) -> str:
+    """The rules that a plan has to speak about and does not bind, with the reason why it has none of them."""
+    names = [rule.rule for rule in packs()["identity"].rules if rule.provided is None and rule.rule not in bound]
     return "not_applicable: {" + ", ".join(f"{name}: a test" for name in names) + "}"

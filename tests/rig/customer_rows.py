@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
@@ -36,7 +37,7 @@ def customer(connection: Connection, customer_id: str, tenant_id: str = TENANT, 
     insert(connection, "customers", tenant_id=tenant_id, customer_id=customer_id, **columns)
 
 
-def rich_customer(connection: Connection, customer_id: str, **columns: object) -> None:
+def rich_customer(connection: Connection, customer_id: str, **columns: Any) -> None:
     """Insert a customer with rows in every child table; points add up."""
     customer(connection, customer_id, full_name=f"Name of {customer_id}", **columns)
     owner = {"tenant_id": TENANT, "customer_id": customer_id}
@@ -70,7 +71,14 @@ def insert(connection: Connection, table: str, **columns: object) -> None:
     connection.execute(text(f"INSERT INTO store.{table} ({names}) VALUES ({values})"), columns)
 
 
-def rows(connection: Connection, sql: str, **parameters: object) -> Sequence[tuple[object, ...]]:
+def rich_customers(database: Engine, customer_ids: str) -> None:
+    """Insert a rich customer for each letter."""
+    with database.begin() as connection:
+        for customer_id in customer_ids:
+            rich_customer(connection, customer_id)
+
+
+def rows(connection: Connection, sql: str, **parameters: object) -> Sequence[tuple[Any, ...]]:
     """What a query answers."""
     return [tuple(row) for row in connection.execute(text(sql), parameters)]
 

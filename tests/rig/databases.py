@@ -2,12 +2,14 @@
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 import sqlalchemy
 from psycopg import sql
 
+from event_runtime.database import create_engine
 from event_runtime.migrate import upgrade
 from rig import servers
 
@@ -32,6 +34,16 @@ def drop(url: str) -> None:
     """Remove a database, whoever is still connected to it."""
     name = sqlalchemy.make_url(url).database or ""
     _administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def connected(*packages: str) -> Iterator[sqlalchemy.Engine]:
+    """An engine on a fresh database with the migrations of `packages`; both go when the block ends."""
+    url = create(like=migrated_template(packages))
+    engine = create_engine(url)
+    yield engine
+    engine.dispose()
+    drop(url)
 
 
 def migrated_template(packages: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ engine, in the order a test wants.
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import Engine, text
@@ -80,7 +81,7 @@ class Shop:
             drafts = handler.handle(connection, [received(event) for event in events])
             Outbox("review").append(connection, drafts)
 
-    def find(self, *pairs: tuple[str, str], **facts: object) -> None:
+    def find(self, *pairs: tuple[str, str], **facts: Any) -> None:
         for pair in pairs:
             self.deliver(self.candidates, candidate(*pair, **facts))
 
@@ -163,10 +164,12 @@ class Shop:
 
     def in_flight(self) -> int:
         with self.engine.connect() as connection:
-            return connection.execute(text("SELECT count(*) FROM review.in_flight")).scalar_one()
+            return int(connection.execute(text("SELECT count(*) FROM review.in_flight")).scalar_one())
 
 
-def candidate(a: str, b: str, *, revision: int = 1, grade: wire.Grade = wire.Grade.CERTAIN, safe: bool = True):
+def candidate(
+    a: str, b: str, *, revision: int = 1, grade: wire.Grade = wire.Grade.CERTAIN, safe: bool = True
+) -> wire.MergeCandidateFound:
     return wire.MergeCandidateFound(
         tenant_id=TENANT,
         candidate_id=f"{a}+{b}",

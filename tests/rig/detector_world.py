@@ -1,18 +1,18 @@
 """What one test of the detector needs: a migrated database, topics, detectors, a producer, and what was told."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import sqlalchemy
 from confluent_kafka import Producer
 
 import customer_events as wire
-from event_runtime.codec import Codec, SchemaStore
-from rig.processes import Program, eventually, service_env
+from rig.fixtures import Spawn
+from rig.invariants import CODEC
+from rig.processes import Program, eventually
 from rig.topics import create, read_topic
+from rig.world import World
 
 TENANT = "shop"
 PARTITIONS = {
@@ -23,37 +23,25 @@ PARTITIONS = {
     "merge-quarantine": 1,
 }
 PACKAGES = ("dedupe_detector",)
-CODEC = Codec(SchemaStore(wire.schemas_directory()), wire.CATALOGUE)
 # A detector that starts on two busy cores, joins its group and works through what waits.
 REST_LIMIT_S = 120.0
 _CONSUMED = ("customer-created", "customer-merged", "merge-command")
 
 
 @dataclass(slots=True, kw_only=True)
-class DetectorWorld:
+class DetectorWorld(World):
     """The world of one test."""
 
-    database_url: str
-    bootstrap: str
-    prefix: str
-    spawn: Callable[[Sequence[str], Mapping[str, str] | None], Program]
-    engine: sqlalchemy.Engine = field(init=False)
+    spawn: Spawn
     produced: int = 0
 
     def __post_init__(self) -> None:
-        url = sqlalchemy.make_url(self.database_url).set(drivername="postgresql+psycopg")
-        self.engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+        World.__post_init__(self)
         create(self.bootstrap, {self.prefix + name: count for name, count in PARTITIONS.items()})
 
     def env(self, **settings: str) -> dict[str, str]:
         """The detector's environment; `settings` without the prefix."""
-        return service_env(
-            "DEDUPE_DETECTOR",
-            database=self.database_url,
-            bootstrap=self.bootstrap,
-            topic_prefix=self.prefix,
-            **({"KAFKA__GROUP_PROTOCOL": "consumer"} | settings),
-        )
+        return self.service_env("DEDUPE_DETECTOR", **settings)
 
     def detector(self, *arguments: str, failpoints: str = "", **settings: str) -> Program:
         """Start `dedupe-detector run`."""
@@ -65,12 +53,6 @@ class DetectorWorld:
         program = self.spawn(["dedupe-detector", *arguments], self.env())
         program.wait()
         return program
-
-    def sql(self, statement: str, **values: Any) -> list[Any]:
-        """Run one statement, committed; returns its rows."""
-        with self.engine.connect() as connection:
-            result = connection.execute(sqlalchemy.text(statement), values)
-            return list(result) if result.returns_rows else []
 
     def produce(self, topic: str, *events: Any) -> None:
         """Publish events to a topic, spread over its partitions by key."""
@@ -112,7 +94,7 @@ class DetectorWorld:
     def told(self) -> list[Any]:
         """Everything on merge-candidate as a read_committed reader sees it."""
         messages = read_topic(self.bootstrap, self.prefix + "merge-candidate")
-        return [CODEC.decode(message.value()) for message in messages]
+        return [CODEC.decode(message.value() or b"") for message in messages]
 
     def found(self) -> list[wire.MergeCandidateFound]:
         """The candidates among them."""
@@ -154,7 +136,36 @@ def erased(customer_id: str, *, version: int) -> wire.CustomerErased:
     )
 
 
-def person(number: int) -> dict[str, str]:
+def not_duplicate(*customer_ids: str, withdrawn: bool = False) -> wire.MarkNotDuplicate:
+    """Somebody says that these are different people."""
+    return wire.MarkNotDuplicate(
+        tenant_id=TENANT,
+        command_id="n1",
+        customer_ids=customer_ids,
+        withdrawn=withdrawn,
+        requested_by=wire.Actor(id="sam", roles=("merge",)),
+        reason="two people",
+    )
+
+
+def merged(winner: str, loser: str, *, version: int = 1) -> wire.CustomerMerged:
+    """The worker says that it has merged two customers."""
+    return wire.CustomerMerged(
+        tenant_id=TENANT,
+        merge_id="m1",
+        command_id="c1",
+        winner=wire.VersionedId(id=winner, version=2),
+        losers=(wire.MergedLoser(id=loser, version=2, disposition=wire.Disposition.LINK),),
+        redirects=(wire.Redirect(from_=loser, direct_to=winner, canonical=winner, version=version),),
+        rows=wire.RowsState.COMPLETE,
+        actor="sam",
+        reason="test",
+        policy_version="1",
+        merged_at=datetime.now(UTC),
+    )
+
+
+def person(number: int) -> dict[str, Any]:
     """Attributes of a person like no other of another number: every value drawn at random from the number."""
     draw = random.Random(number)  # noqa: S311 - test data, the same at each run
 

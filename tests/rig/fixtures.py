@@ -1,7 +1,9 @@
 """What the fixtures of conftest.py hand to a test, as types."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
+
+from sqlalchemy import Engine
 
 from rig.processes import Program
 
@@ -9,7 +11,7 @@ from rig.processes import Program
 class Spawn(Protocol):
     """Starts a program: `spawn(["merge-worker", "run"], env)`; it is killed at the end of the test."""
 
-    def __call__(self, argv: list[str], env: Mapping[str, str] | None = None) -> Program:
+    def __call__(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Program:
         """The running program."""
 
 
@@ -18,6 +20,13 @@ class Migrated(Protocol):
 
     def __call__(self, *packages: str) -> str:
         """Its URL."""
+
+
+class Connected(Protocol):
+    """Makes an engine on a fresh migrated database: `connected("merge_worker")`."""
+
+    def __call__(self, *packages: str) -> Engine:
+        """The engine."""
 
 
 class MakeTopics(Protocol):

@@ -6,7 +6,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 
 import merge_engine
-from merge_engine import Lease, MergeEngine, Step
+from customer_identity.merging import Refused, Unmerged
+from merge_engine import Lease, MergeEngine, ReturnStep, Step
 from rig.customer_rows import TENANT
 
 LASTS = timedelta(minutes=1)
@@ -64,3 +65,30 @@ class Mover:
             if done is not None:
                 return done
             self.list_rows()
+
+
+class Returner:
+    """Brings the rows of one large merge back; each method is one committed transaction."""
+
+    def __init__(self, engine: MergeEngine, database: Engine, *, lasts: timedelta = LASTS) -> None:
+        self.unmerges, self._database = engine.unmerges, database
+        with database.begin() as connection:
+            claimed = self.unmerges.claim(connection, "test", lasts)
+        assert claimed is not None
+        self.lease: Lease = claimed
+
+    def chunk(self) -> ReturnStep:
+        with self._database.begin() as connection:
+            return self.unmerges.move_chunk(connection, self.lease, notice_every=timedelta(0))
+
+    def finish(self) -> Unmerged | Refused | None:
+        with self._database.begin() as connection:
+            return self.unmerges.finish(connection, self.lease)
+
+    def to_the_end(self) -> Unmerged | Refused:
+        """Go on from wherever it is."""
+        while True:
+            if not self.chunk().line:
+                result = self.finish()
+                if result is not None:
+                    return result

@@ -28,7 +28,7 @@ def wait_until_blocked(database: Engine, transactions: int = 1) -> None:
                 connection,
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
             )
-        return found[0][0] == transactions
+        return bool(found[0][0] == transactions)
 
     eventually(blocked, 10)
 

@@ -1,19 +1,19 @@
 """What one test of the merge worker needs: a database with the reference store, topics, workers, a producer."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import sqlalchemy
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 import customer_events as wire
-from event_runtime import cloudevents
 from event_runtime.bus_config import is_passing
-from rig.invariants import CODEC, TERMINAL, Evidence, Told, assert_promises, told
-from rig.processes import Program, eventually, service_env
+from rig.fixtures import Spawn
+from rig.invariants import TERMINAL, Evidence, Told, assert_promises, told
+from rig.processes import Program, eventually
+from rig.world import World, as_record
 
 TENANT = "shop"
 PARTITIONS = {
@@ -31,29 +31,15 @@ REST_LIMIT_S = 90.0
 
 
 @dataclass(slots=True, kw_only=True)
-class MergeWorld:
+class MergeWorld(World):
     """The world of one test."""
 
-    database_url: str
-    bootstrap: str
-    prefix: str
-    spawn: Callable[[Sequence[str], Mapping[str, str] | None], Program]
-    engine: sqlalchemy.Engine = field(init=False)
+    spawn: Spawn
     _reader: Consumer | None = None
 
-    def __post_init__(self) -> None:
-        url = sqlalchemy.make_url(self.database_url).set(drivername="postgresql+psycopg")
-        self.engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
-
     def env(self, **settings: str) -> dict[str, str]:
-        """The worker's environment; `settings` without the prefix. Groups are KIP-848 ones, which form sooner."""
-        return service_env(
-            "MERGE_WORKER",
-            database=self.database_url,
-            bootstrap=self.bootstrap,
-            topic_prefix=self.prefix,
-            **({"KAFKA__GROUP_PROTOCOL": "consumer"} | settings),
-        )
+        """The worker's environment; `settings` without the prefix."""
+        return self.service_env("MERGE_WORKER", **settings)
 
     def worker(self, *arguments: str, failpoints: str = "", **settings: str) -> Program:
         """Start `merge-worker run`."""
@@ -69,12 +55,6 @@ class MergeWorld:
         program = self.spawn(["merge-worker", *arguments], self.env())
         program.wait()
         return program
-
-    def sql(self, statement: str, **values: Any) -> list[Any]:
-        """Run one statement, committed; returns its rows."""
-        with self.engine.connect() as connection:
-            result = connection.execute(sqlalchemy.text(statement), values)
-            return list(result) if result.returns_rows else []
 
     def customers(self, *customer_ids: str, tenant_id: str = TENANT) -> None:
         """Insert customers who differ in nothing that a rule looks at; each has one order."""
@@ -110,13 +90,14 @@ class MergeWorld:
 
     def produce(self, *events: Any, partition: int = -1, topic: str = "merge-command") -> None:
         """Publish commands, or other events, in order, from a producer of their own."""
-        self.produce_bytes(topic, [(CODEC.encode(one), _headers(one)) for one in events], partition)
+        self.produce_bytes(topic, map(as_record, events), partition)
 
     def produce_bytes(
         self, topic: str, records: Iterable[tuple[bytes, Mapping[str, str]]], partition: int = -1
     ) -> None:
         """Publish records as they are."""
-        producer = Producer({"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random"})
+        most = {"message.max.bytes": 1_048_000}  # what the broker takes
+        producer = Producer({"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random", **most})
         for value, headers in records:
             producer.produce(
                 self.prefix + topic,
@@ -236,6 +217,18 @@ def merge(command_id: str, winner_id: str | None, *loser_ids: str, **more: Any) 
     return wire.MergeCustomers(**(fields | more))
 
 
+def convert(command_id: str, customer_id: str, *, role: str = "merge") -> wire.ConvertCustomer:
+    """A command to make an organisation of a customer, from somebody who may."""
+    return wire.ConvertCustomer(
+        tenant_id=TENANT,
+        command_id=command_id,
+        customer_id=customer_id,
+        to_type=wire.CustomerType.ORGANISATION,
+        requested_by=wire.Actor(id="ann", roles=(role,)),
+        reason="a shop",
+    )
+
+
 def not_duplicate(command_id: str, *customer_ids: str, withdrawn: bool = False) -> wire.MarkNotDuplicate:
     """An assertion that customers are different people, from somebody who may make it."""
     return wire.MarkNotDuplicate(
@@ -245,17 +238,4 @@ def not_duplicate(command_id: str, *customer_ids: str, withdrawn: bool = False) 
         withdrawn=withdrawn,
         requested_by=wire.Actor(id="ann", roles=("merge",)),
         reason="twins",
-    )
-
-
-def _headers(event: Any) -> dict[str, str]:
-    kind = wire.event_type(event)
-    return cloudevents.headers(
-        event_id=str(uuid.uuid4()),
-        source="/test",
-        type_=kind.name,
-        subject=kind.subject(event),
-        time=datetime.now(UTC),
-        partitionkey=kind.key(event),
-        dataschema=CODEC.schema_uri(kind.name),
     )

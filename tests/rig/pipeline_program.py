@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from cryptography.fernet import Fernet
 from sqlalchemy import Connection
@@ -41,9 +42,10 @@ def main() -> None:
 
 
 def _obey(_connection: Connection, received: Sequence[Received]) -> None:
-    if any(each.event.reason == "kill the process" for each in received):
+    events: list[Any] = [each.event for each in received]
+    if any(event.reason == "kill the process" for event in events):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

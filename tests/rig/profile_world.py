@@ -4,31 +4,27 @@ One world is shared by the tests of a module: each makes customers of its own, a
 """
 
 import http.client
-import io
 import itertools
 import json
-import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import psycopg
-import sqlalchemy
 from confluent_kafka import Producer
 
 import customer_events as wire
 import merge_worker.__main__
 import review_desk.__main__
-from event_runtime import cloudevents
 from rig import databases, topics
-from rig.invariants import CODEC, Told, told
-from rig.processes import Program, eventually, service_env
+from rig.in_process import Answer, run_here
+from rig.invariants import Told, told
+from rig.processes import Program, eventually
+from rig.world import World, as_record
 
 PARTITIONS = {
     "merge-command": 2,
@@ -47,43 +43,16 @@ TENANT = "default"
 LIMIT_S = 60.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a command wrote, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Its one JSON document."""
-        return json.loads(self.out)
-
-    @property
-    def lines(self) -> list[Any]:
-        """Its lines of JSON."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
 @dataclass(slots=True, kw_only=True)
-class ProfileWorld:
+class ProfileWorld(World):
     """The world of a profile. `settings` of the worker and the desk come without their prefixes."""
 
     profile: str
-    database_url: str
-    bootstrap: str
-    prefix: str
     directory: Path
     worker_settings: Mapping[str, str] = field(default_factory=dict)
     desk_settings: Mapping[str, str] = field(default_factory=dict)
-    engine: sqlalchemy.Engine = field(init=False)
     programs: list[Program] = field(default_factory=list)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
-
-    def __post_init__(self) -> None:
-        url = sqlalchemy.make_url(self.database_url).set(drivername="postgresql+psycopg")
-        self.engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
 
     def start(self) -> None:
         """Start `merge-worker run` and `review-desk run`, and wait until both are at work."""
@@ -104,20 +73,19 @@ class ProfileWorld:
 
     def env(self) -> dict[str, str]:
         """The environment of every service of this world."""
-        common = {"database": self.database_url, "bootstrap": self.bootstrap, "topic_prefix": self.prefix}
-        plan = {"PLAN": self.profile, "KAFKA__GROUP_PROTOCOL": "consumer"}
         return {
-            **service_env("MERGE_WORKER", **common, **{**plan, **self.worker_settings}),
-            **service_env("REVIEW_DESK", **common, **{**plan, **self.desk_settings}),
+            **self.service_env("MERGE_WORKER", **{"PLAN": self.profile, **self.worker_settings}),
+            **self.service_env("REVIEW_DESK", **{"PLAN": self.profile, **self.desk_settings}),
         }
 
     def worker(self, *arguments: str, commands: Iterable[Mapping[str, Any]] = ()) -> Answer:
         """Run a command of `merge-worker` to its end, in this process; `-` reads the commands."""
-        return self._run(merge_worker.__main__.main, arguments, commands)
+        given = "".join(json.dumps(one, default=str) + "\n" for one in commands)
+        return run_here(merge_worker.__main__.main, arguments, self.env(), given)
 
     def desk(self, *arguments: str) -> Answer:
         """Run a command of `review-desk` to its end, in this process."""
-        return self._run(review_desk.__main__.main, arguments, ())
+        return run_here(review_desk.__main__.main, arguments, self.env())
 
     def command(self, type_: str = "MergeCustomers", **fields: Any) -> dict[str, Any]:
         """A command as `merge-worker submit` reads it, with an id of its own, from somebody who may merge."""
@@ -166,12 +134,6 @@ class ProfileWorld:
         preview: dict[str, Any] = shown["preview"]
         return preview
 
-    def sql(self, statement: str, **values: Any) -> list[Any]:
-        """Run one statement, committed; its rows."""
-        with self.engine.connect() as connection:
-            result = connection.execute(sqlalchemy.text(statement), values)
-            return list(result) if result.returns_rows else []
-
     def value(self, statement: str, **values: Any) -> Any:
         """The one value of a query's one row."""
         ((value,),) = self.sql(statement, **values)
@@ -194,20 +156,11 @@ class ProfileWorld:
         """Publish events as another system does."""
         producer = Producer({"bootstrap.servers": self.bootstrap, "partitioner": "murmur2_random"})
         for event in events:
-            kind = wire.event_type(event)
-            headers = cloudevents.headers(
-                event_id=str(uuid.uuid4()),
-                source="/test",
-                type_=kind.name,
-                subject=kind.subject(event),
-                time=datetime.now(UTC),
-                partitionkey=kind.key(event),
-                dataschema=CODEC.schema_uri(kind.name),
-            )
+            value, headers = as_record(event)
             producer.produce(
                 self.prefix + topic,
-                CODEC.encode(event),
-                key=kind.key(event).encode(),
+                value,
+                key=wire.event_type(event).key(event).encode(),
                 headers={name: text.encode() for name, text in headers.items()},
             )
         assert producer.flush(30) == 0
@@ -240,18 +193,8 @@ class ProfileWorld:
             print(program.tail())
         self.engine.dispose()
 
-    def _run(
-        self, main: Callable[[Sequence[str]], int], arguments: Sequence[str], commands: Iterable[Mapping[str, Any]]
-    ) -> Answer:
-        out, err = io.StringIO(), io.StringIO()
-        given = io.StringIO("".join(json.dumps(one, default=str) + "\n" for one in commands))
-        with patch.dict(os.environ, self.env()), patch("sys.stdin", given), redirect_stdout(out), redirect_stderr(err):
-            status = main(arguments)
-        assert "Traceback" not in err.getvalue()
-        return Answer(status=status, out=out.getvalue(), err=err.getvalue())
 
-
-def make_world(profile: str, bootstrap: str, directory: Path, **settings: Mapping[str, str]) -> ProfileWorld:
+def make_world(profile: str, bootstrap: str, directory: Path, **settings: Any) -> ProfileWorld:
     """A world with the profile's tables and rows, and its services running. Close it with `end_world`."""
     stored = profile == REFERENCE
     packages = (*PACKAGES, "customer_merge_demo.store") if stored else PACKAGES

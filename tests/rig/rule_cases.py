@@ -1,12 +1,16 @@
 """Tables of rule cases: a winner and a loser in a small schema, and the sides that a rule objects to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from sqlalchemy import Connection, text
 
 from customer_identity.merging import ActorRef, Deferred, Merged, MergeOrder, OnIneligible, Refused
 from merge_engine import MergeEngine
+from merge_engine.plan_file import packs
+from rig.fixtures import Connected
 
 SCHEMA = """
 CREATE SCHEMA pack;
@@ -78,10 +82,36 @@ def order(winner_id: str, *loser_ids: str, **more: object) -> MergeOrder:
     return MergeOrder(**{**values, **more})  # type: ignore[arg-type]  # tests name the fields
 
 
-def make_schema(connection: Connection) -> None:
-    """Make the tables."""
-    for statement in SCHEMA.strip().split(";\n"):
-        connection.exec_driver_sql(statement)
+@contextmanager
+def tables(connected: Connected) -> Iterator[Connection]:
+    """A transaction on a database of its own with the tables."""
+    with connected("merge_worker").begin() as connection:
+        for statement in SCHEMA.strip().split(";\n"):
+            connection.exec_driver_sql(statement)
+        yield connection
+
+
+def load(plan: str, directory: Path) -> MergeEngine:
+    """The engine of a plan."""
+    path = directory / "pack.yaml"
+    path.write_text(plan, encoding="utf-8")
+    return MergeEngine.load(path)
+
+
+def check_each(
+    connected: Connected, engine: MergeEngine, cases: Iterable[Case], *, temporary: Collection[str] = ()
+) -> None:
+    """Check every case; the rules in `temporary` stop a merge for a time."""
+    with tables(connected) as connection:
+        for case in cases:
+            check(connection, engine, case, temporary=case.rule in temporary)
+
+
+def assert_each_is_shown(pack: str, cases: Iterable[Case], *, elsewhere: Collection[str] = ()) -> None:
+    """The cases stop and pass every rule of a pack, but those that are shown elsewhere."""
+    rules = {rule.rule for rule in packs()[pack].rules} - set(elsewhere)
+    assert {case.rule for case in cases if case.sides} == rules
+    assert {case.rule for case in cases if not case.sides} == rules
 
 
 def insert(connection: Connection, table: str, columns: Row) -> None:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from confluent_kafka import Producer
 from sqlalchemy import Connection, Engine, text
 
 import customer_events
-from customer_events import ConvertCustomer, IdentityErased, MergeCompleted, QuarantinedRecord, RecordSource
+from customer_events import ConvertCustomer, IdentityErased, MergeCompleted, quarantined_record
 from event_runtime.batch import TransactionLimits, Workplace
 from event_runtime.breaker import BreakerPolicy
 from event_runtime.bus import BusConsumer
@@ -29,10 +30,11 @@ from event_runtime.outbox import Outbox
 from event_runtime.pipeline import BatchPolicy, Pipeline
 from event_runtime.positions import Positions
 from event_runtime.publisher import Publisher
-from event_runtime.quarantine import Announcer, Cipher, Quarantine, QuarantinedFacts
+from event_runtime.quarantine import Announcer, Quarantine
 from event_runtime.records import MessageKey, Received
 from event_runtime.relay import Relay, RelayPolicy
 from event_runtime.retry import RetryPolicy
+from event_runtime.sealing import Cipher
 
 SCHEMA = "rt"
 STREAMS = 4
@@ -65,13 +67,13 @@ class Runtime:
             "test", topics=self.topics.values(), published_topics=self.topics.values(), streams=STREAMS
         )
 
-    def query(self, statement: str, **values: object) -> list[tuple[object, ...]]:
+    def query(self, statement: str, **values: object) -> list[tuple[Any, ...]]:
         """Run one statement in a transaction of its own; `{s}` in it is the schema."""
         with self.engine.begin() as connection:
             result = connection.execute(text(statement.format(s=SCHEMA)), values)
             return [tuple(row) for row in result] if result.returns_rows else []
 
-    def scalar(self, statement: str, **values: object) -> object:
+    def scalar(self, statement: str, **values: object) -> Any:
         return self.query(statement, **values)[0][0]
 
     def append(self, *drafts: Draft) -> None:
@@ -107,7 +109,7 @@ class Runtime:
             handlers=real,
             outbox=self.outbox,
             positions=Positions(SCHEMA, group),
-            quarantine=Quarantine(SCHEMA, cipher, Announcer(publisher=self.publisher, event=quarantined_event)),
+            quarantine=Quarantine(SCHEMA, cipher, Announcer(publisher=self.publisher, event=quarantined_record)),
             metrics=self.metrics(),
             limits=more.pop("limits", TransactionLimits()),  # type: ignore[arg-type]  # as above
             retry=more.pop("retry", RetryPolicy(pause_wait_s=0.6, reconnect_max_wait_s=0.6)),  # type: ignore[arg-type]  # as above
@@ -201,20 +203,6 @@ def completed(number: int, *, tenant: str = "t1") -> MergeCompleted:
     )
 
 
-def quarantined_event(facts: QuarantinedFacts) -> QuarantinedRecord:
-    """The event about a quarantined record."""
-    return QuarantinedRecord(
-        tenant_id=facts.tenant_id or customer_events.UNKNOWN_TENANT,
-        source=RecordSource(topic=facts.topic, partition=facts.partition, offset=facts.offset),
-        class_=facts.class_,
-        reason=facts.reason,
-        digest=facts.digest,
-        body=facts.body,
-        attempts=facts.attempts,
-        at=facts.at,
-    )
-
-
 @dataclass(slots=True)
 class Converter:
     """Claims each command, notes it in `seen`, answers with a stream event and a terminal outcome."""
@@ -226,7 +214,7 @@ class Converter:
     def handle(self, connection: Connection, received: Sequence[Received]) -> list[Draft]:
         self.batches.append(len(received))
         self.before(connection, received)
-        events = [each.event for each in received]
+        events: list[Any] = [each.event for each in received]
         asked = [(event.tenant_id, event.command_id, each.digest) for event, each in zip(events, received, strict=True)]
         drafts: list[Draft] = []
         for event, claim in zip(events, self.runtime.inbox.claim(connection, asked), strict=True):

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 import customer_events as wire
 from rig.merge_world import MergeWorld
-from rig.processes import Program, eventually, service_env
+from rig.processes import Program, eventually
 from rig.topics import create
 
 PACKAGES = (
@@ -97,14 +97,7 @@ class StormWorld(MergeWorld):
             settings = {**_GROUP, **part.settings, "GROUP": self.prefix + part.schema}
             if name == "desk":
                 settings["POLICY"] = self.desk_policy
-            environment = service_env(
-                part.prefix,
-                database=self.database_url,
-                bootstrap=self.bootstrap,
-                topic_prefix=self.prefix,
-                **settings,
-            )
-            self.running[name] = self.spawn(list(part.argv), environment)
+            self.running[name] = self.spawn(list(part.argv), self.service_env(part.prefix, **settings))
 
     def kill(self, *names: str) -> None:
         """SIGKILL all of them, then start them again."""
@@ -114,6 +107,8 @@ class StormWorld(MergeWorld):
 
     def restart(self, name: str) -> None:
         """SIGTERM, a clean end, and a new start."""
+        # Before it has begun, a program ends by the signal like any other.
+        self.running[name].wait_for("service_started", _PROGRESS_LIMIT_S)
         assert self.running[name].stop() == 0, self.running[name].tail()
         self.start(name)
 

@@ -6,6 +6,7 @@ Nothing here knows how a merge or an undo is done.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,11 +25,18 @@ class ModelRow:
 
 @dataclass(slots=True, kw_only=True)
 class ModelMerge:
-    """A merge that stands, with the losers that it has left."""
+    """A merge that stands, with the losers that it has left.
+
+    `version` is that of the plan. The rows of a `large` one follow in chunks, and are `moving` until all have.
+    """
 
     merge_id: str
     winner: str
     losers: list[str]
+    version: int
+    at: datetime
+    large: bool = False
+    moving: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -25,7 +25,9 @@ from customer_identity.approval import (
 POLICY = ApprovalPolicy(name="test")
 
 
-def side(*members: str, email: str = "ann@example.com", verified: bool = True, source: str | None = "shop"):
+def side(
+    *members: str, email: str = "ann@example.com", verified: bool = True, source: str | None = "shop"
+) -> IdentitySide:
     identifier = Identifier(kind=IdentifierKind.EMAIL, value=email, verified=verified, source=source)
     return IdentitySide(member_ids=frozenset(members), identifiers=(identifier,))
 
@@ -46,7 +48,7 @@ def codes(facts: CaseFacts, policy: ApprovalPolicy = POLICY) -> list[ReasonCode]
     return [reason.code for reason in decision.reasons] if isinstance(decision, Wait) else []
 
 
-def test_a_certain_pair_with_a_verified_identifier_and_other_evidence_is_approved():
+def test_a_certain_pair_with_a_verified_identifier_and_other_evidence_is_approved() -> None:
     assert decide(CERTAIN, POLICY) == Approve(because=(IdentifierKind.EMAIL,))
 
 
@@ -65,15 +67,15 @@ def test_a_certain_pair_with_a_verified_identifier_and_other_evidence_is_approve
         ({"sides": (side(*"abcdefg"), side(*"hijklm"))}, ReasonCode.TOO_MANY_MEMBERS),
     ],
 )
-def test_each_objection_alone_leaves_the_case_to_a_person(change: dict[str, object], code: ReasonCode):
+def test_each_objection_alone_leaves_the_case_to_a_person(change: dict[str, object], code: ReasonCode) -> None:
     assert codes(replace(CERTAIN, **change)) == [code]  # type: ignore[arg-type]  # fields by name
 
 
-def test_a_paused_policy_approves_nothing():
+def test_a_paused_policy_approves_nothing() -> None:
     assert codes(CERTAIN, replace(POLICY, paused=True)) == [ReasonCode.PAUSED]
 
 
-def test_all_objections_are_listed_not_only_the_first():
+def test_all_objections_are_listed_not_only_the_first() -> None:
     facts = CaseFacts(
         grade=Grade.POSSIBLE, safe_to_automate=False, failing_rules=("LEGAL_HOLD",), denied_pairs=(("a", "b"),)
     )
@@ -87,19 +89,19 @@ def test_all_objections_are_listed_not_only_the_first():
     ]
 
 
-def test_a_trusted_source_stands_in_for_verification_and_an_untrusted_one_does_not():
+def test_a_trusted_source_stands_in_for_verification_and_an_untrusted_one_does_not() -> None:
     unverified = replace(CERTAIN, sides=(side("a", verified=False), side("b", verified=False)))
     assert isinstance(decide(unverified, replace(POLICY, trusted_sources=frozenset({"shop"}))), Approve)
     assert codes(unverified, replace(POLICY, trusted_sources=frozenset({"web"}))) == [ReasonCode.NO_TRUSTED_IDENTIFIER]
 
 
-def test_a_record_without_a_source_is_trusted_only_when_every_source_is():
+def test_a_record_without_a_source_is_trusted_only_when_every_source_is() -> None:
     nameless = replace(CERTAIN, sides=(side("a", verified=False, source=None), side("b")))
     assert codes(nameless, replace(POLICY, trusted_sources=frozenset({"shop"})))
     assert isinstance(decide(nameless, replace(POLICY, trusted_sources=frozenset({EVERY_SOURCE}))), Approve)
 
 
-def test_evidence_of_the_identifiers_own_family_is_not_independent():
+def test_evidence_of_the_identifiers_own_family_is_not_independent() -> None:
     only_email = (
         EvidenceItem(field="email", level="exact", weight=12.0),
         EvidenceItem(field="email_domain", level="exact", weight=3.0),
@@ -108,7 +110,7 @@ def test_evidence_of_the_identifiers_own_family_is_not_independent():
     assert codes(replace(CERTAIN, evidence=only_email)) == [ReasonCode.NO_INDEPENDENT_EVIDENCE]
 
 
-def test_evidence_for_and_against_within_a_family_is_added_up():
+def test_evidence_for_and_against_within_a_family_is_added_up() -> None:
     contradicted = (
         EvidenceItem(field="family_name", level="exact", weight=6.0),
         EvidenceItem(field="given_name", level="different", weight=-7.0),
@@ -116,12 +118,12 @@ def test_evidence_for_and_against_within_a_family_is_added_up():
     assert codes(replace(CERTAIN, evidence=contradicted)) == [ReasonCode.NO_INDEPENDENT_EVIDENCE]
 
 
-def test_an_identifier_that_the_policy_does_not_name_carries_nothing():
+def test_an_identifier_that_the_policy_does_not_name_carries_nothing() -> None:
     by_phone = replace(POLICY, identifiers=frozenset({IdentifierKind.PHONE}))
     assert codes(CERTAIN, by_phone) == [ReasonCode.NO_TRUSTED_IDENTIFIER]
 
 
-def test_look_alike_letters_and_case_never_approve():
+def test_look_alike_letters_and_case_never_approve() -> None:
     for other in ("аnn@example.com", "Ann@example.com", "ＡＮＮ@example.com", "ann@exаmple.com"):  # noqa: RUF001
         assert codes(replace(CERTAIN, sides=(side("a"), side("b", email=other)))) == [ReasonCode.NO_TRUSTED_IDENTIFIER]
     assert codes(replace(CERTAIN, sides=(side("a"), side("b", email="ann@EXAMPLE.com")))) == []
@@ -138,7 +140,7 @@ def test_look_alike_letters_and_case_never_approve():
 )
 def test_only_a_case_without_any_objection_is_approved(
     *, grade: Grade, safe: bool, rules: list[str], verified: tuple[bool, bool], same: bool, weight: float, paused: bool
-):
+) -> None:
     facts = CaseFacts(
         grade=grade,
         safe_to_automate=safe,
@@ -153,13 +155,13 @@ def test_only_a_case_without_any_objection_is_approved(
     assert isinstance(decide(facts, replace(POLICY, paused=paused)), Approve) is good
 
 
-def test_reasons_and_facts_hold_no_personal_data():
+def test_reasons_and_facts_hold_no_personal_data() -> None:
     facts = replace(CERTAIN, sides=(side("a"), side("b", verified=False)))
     assert "ann@" not in repr(facts)
     assert "ann@" not in repr(decide(facts, POLICY))
 
 
-def test_fields_belong_to_families():
+def test_fields_belong_to_families() -> None:
     assert evidence_family("given_name") == evidence_family("family_name") == "name"
     assert evidence_family("postal_code") == evidence_family("street") == "address"
     assert evidence_family("phone_last7") == "phone"

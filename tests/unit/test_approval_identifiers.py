@@ -17,7 +17,7 @@ from customer_identity.approval import Identifier, IdentifierKind, strict_form
         ("", None),
     ],
 )
-def test_an_email_keeps_its_local_part_as_it_is_written(value: str, form: str | None):
+def test_an_email_keeps_its_local_part_as_it_is_written(value: str, form: str | None) -> None:
     assert strict_form(IdentifierKind.EMAIL, value) == form
 
 
@@ -33,16 +33,16 @@ def test_an_email_keeps_its_local_part_as_it_is_written(value: str, form: str | 
         ("٠٢٠٧٩٤٦٠٠١٨", None),
     ],
 )
-def test_a_phone_number_loses_separators_only(value: str, form: str | None):
+def test_a_phone_number_loses_separators_only(value: str, form: str | None) -> None:
     assert strict_form(IdentifierKind.PHONE, value) == form
 
 
 @pytest.mark.parametrize(
     ("value", "form"), [("123-45-6789", "123456789"), ("AB 12 34 56 C", "AB123456C"), ("???", None), ("12", None)]
 )
-def test_a_national_id_loses_separators_only(value: str, form: str | None):
+def test_a_national_id_loses_separators_only(value: str, form: str | None) -> None:
     assert strict_form(IdentifierKind.NATIONAL_ID, value) == form
 
 
-def test_an_identifier_does_not_show_its_value():
+def test_an_identifier_does_not_show_its_value() -> None:
     assert "ann" not in repr(Identifier(kind=IdentifierKind.EMAIL, value="ann@example.com"))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from review_desk.__main__ import main
-from review_desk.terminal import arguments
+from review_desk.command_line import choices
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,9 @@ from review_desk.terminal import arguments
         (["search"], "give at least one of"),
     ],
 )
-def test_a_wrong_argument_is_told_in_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str):
+def test_a_wrong_argument_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
     assert main(arguments) == 2
     told = capsys.readouterr()
     assert told.out == ""
@@ -35,7 +37,7 @@ def test_a_wrong_argument_is_told_in_one_line(capsys: pytest.CaptureFixture[str]
     assert told.err.count("\n") == 1
 
 
-def test_help_needs_no_library_beside_the_standard_one():
+def test_help_needs_no_library_beside_the_standard_one() -> None:
     heavy = ("sqlalchemy", "pydantic", "confluent_kafka", "psycopg", "rich", "yaml")
     script = (
         "import sys; from review_desk.__main__ import main; main(['--help']);"
@@ -53,9 +55,9 @@ def test_help_needs_no_library_beside_the_standard_one():
         ("store.tags:a=b,c:d", ("store.tags", ("a=b", "c:d"))),
     ],
 )
-def test_rows_to_keep_are_named_by_table_and_ids(given: str, understood: tuple[str, tuple[str, ...]]):
+def test_rows_to_keep_are_named_by_table_and_ids(given: str, understood: tuple[str, tuple[str, ...]]) -> None:
     parser = argparse.ArgumentParser()
-    arguments.choice_arguments(parser)
+    choices.choice_arguments(parser)
     assert parser.parse_args(["--keep", given]).keep == [understood]
 
 
@@ -67,22 +69,22 @@ def test_rows_to_keep_are_named_by_table_and_ids(given: str, understood: tuple[s
         ("2026-03-01T02:00+01:00", datetime(2026, 3, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_utc_unless_it_says_otherwise(given: str, understood: object):
+def test_a_time_is_utc_unless_it_says_otherwise(given: str, understood: object) -> None:
     parser = argparse.ArgumentParser()
-    arguments.terms_arguments(parser)
+    choices.terms_arguments(parser)
     assert parser.parse_args(["--at", given]).at == understood
 
 
 @pytest.mark.parametrize("given", [["--keep", "tags"], ["--keep", ":1"], ["--at", "tonight"], ["--field", "email"]])
-def test_a_choice_that_cannot_be_read_is_wrong_usage(given: list[str]):
+def test_a_choice_that_cannot_be_read_is_wrong_usage(given: list[str]) -> None:
     parser = argparse.ArgumentParser()
-    arguments.choice_arguments(parser)
+    choices.choice_arguments(parser)
     with pytest.raises(SystemExit):
         parser.parse_args(given)
 
 
-def test_the_older_names_of_options_still_work():
+def test_the_older_names_of_options_still_work() -> None:
     parser = argparse.ArgumentParser()
-    arguments.choice_arguments(parser)
+    choices.choice_arguments(parser)
     options = parser.parse_args(["--choose", "email=b", "--wait-until-eligible"])
     assert (options.field, options.wait) == ([("email", "b")], True)

@@ -40,17 +40,17 @@ def _everything(model: type[wire.MergeCustomers] | type[wire.RecommendMerge]) ->
     return fields
 
 
-def test_desk_and_worker_make_the_same_order_of_a_merge():
+def test_desk_and_worker_make_the_same_order_of_a_merge() -> None:
     command = wire.MergeCustomers(**_everything(wire.MergeCustomers))
     assert as_order(command, first_seen_at=NOW) == merge_order(command, first_seen_at=NOW)
 
 
-def test_desk_and_worker_make_the_same_order_of_a_recommendation():
+def test_desk_and_worker_make_the_same_order_of_a_recommendation() -> None:
     command = wire.RecommendMerge(**_everything(wire.RecommendMerge))
     assert as_order(command) == merge_order(command)
 
 
-def test_an_approval_carries_out_all_that_was_recommended_but_waives_only_what_the_approver_waives():
+def test_an_approval_carries_out_all_that_was_recommended_but_waives_only_what_the_approver_waives() -> None:
     asked = wire.RecommendMerge(**_everything(wire.RecommendMerge))
     command = approved(asked, "new", EVE, reason="", waived_rules=["OTHER"], wait=True, not_before=None, now=NOW)
     decided_now = {"command_id", "waived_rules", "requested_by", "issued_at"}
@@ -61,7 +61,7 @@ def test_an_approval_carries_out_all_that_was_recommended_but_waives_only_what_t
     assert [one.by for one in command.approvals] == ["eve"]
 
 
-def test_what_a_person_decides_about_a_case_is_all_in_its_command():
+def test_what_a_person_decides_about_a_case_is_all_in_its_command() -> None:
     case = opened(
         wire.MergeCandidateFound(
             tenant_id="t",

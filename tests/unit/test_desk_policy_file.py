@@ -10,11 +10,11 @@ from review_desk.policy_file import PolicyError, load_policy, parse_policy
 MINIMAL = "version: 1\nname: mine\n"
 
 
-def test_the_shipped_policy_trusts_nobody_and_equals_the_defaults_of_the_decision():
+def test_the_shipped_policy_trusts_nobody_and_equals_the_defaults_of_the_decision() -> None:
     assert load_policy("default") == ApprovalPolicy(name="default")
 
 
-def test_a_file_says_everything_a_policy_can():
+def test_a_file_says_everything_a_policy_can() -> None:
     policy = parse_policy(
         MINIMAL + "automatic_approval:\n"
         "  paused: true\n  grades: [CERTAIN, PROBABLE]\n  trusted_sources: ['*', crm]\n  identifiers: [email]\n"
@@ -48,7 +48,7 @@ def test_a_file_says_everything_a_policy_can():
         (MINIMAL + "automatic_approval: {maximum_members: 1}", "automatic_approval.maximum_members: "),
     ],
 )
-def test_a_wrong_file_is_told_in_one_line_that_names_the_place(content: str, said: str):
+def test_a_wrong_file_is_told_in_one_line_that_names_the_place(content: str, said: str) -> None:
     with pytest.raises(PolicyError) as error:
         parse_policy(content, "mine.yaml")
     assert str(error.value).startswith("policy mine.yaml")
@@ -56,12 +56,12 @@ def test_a_wrong_file_is_told_in_one_line_that_names_the_place(content: str, sai
     assert "\n" not in str(error.value)
 
 
-def test_all_faults_of_a_file_are_told_at_once():
+def test_all_faults_of_a_file_are_told_at_once() -> None:
     with pytest.raises(PolicyError, match=r"name: is missing; automatic_approval\.pause: unknown key"):
         parse_policy("version: 1\nautomatic_approval: {pause: true}", "mine.yaml")
 
 
-def test_a_policy_is_found_by_path_and_a_missing_one_names_those_shipped(tmp_path: Path):
+def test_a_policy_is_found_by_path_and_a_missing_one_names_those_shipped(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(MINIMAL)
     assert load_policy(str(path)).name == "mine"

@@ -66,16 +66,16 @@ def _member(customer_id: str, direct_to: str, alias_version: int) -> Member:
         ("I-", PartyType.ORGANISATION, None),
     ],
 )
-def test_only_the_prefix_of_an_id_changes(customer_id: str, to_type: PartyType, converted: str | None):
+def test_only_the_prefix_of_an_id_changes(customer_id: str, to_type: PartyType, converted: str | None) -> None:
     assert new_id(_order(customer_id, to_type), POLICY) == converted
 
 
-def test_without_prefixes_an_id_stays():
+def test_without_prefixes_an_id_stays() -> None:
     plain = ConversionPolicy(stored=POLICY.stored, prefixes=None, clears=(), keeps_contact=False)
     assert new_id(_order("anything"), plain) == "anything"
 
 
-def test_everybody_merged_into_the_customer_gets_a_new_answer_one_version_on():
+def test_everybody_merged_into_the_customer_gets_a_new_answer_one_version_on() -> None:
     identity = Identity(members=(_member("I-1", "I-1", 0), _member("I-2", "I-1", 1), _member("I-3", "I-2", 2)))
     redirects = redirects_of_conversion(identity, "O-1")
     assert [(one.from_id, one.direct_to, one.canonical, one.version) for one in redirects] == [
@@ -85,7 +85,7 @@ def test_everybody_merged_into_the_customer_gets_a_new_answer_one_version_on():
     ]
 
 
-def test_converted_back_the_former_id_answers_for_itself():
+def test_converted_back_the_former_id_answers_for_itself() -> None:
     identity = Identity(members=(_member("O-1", "O-1", 0), _member("I-1", "O-1", 1)))
     assert [
         (one.from_id, one.direct_to, one.canonical, one.version) for one in redirects_of_conversion(identity, "I-1")
@@ -109,7 +109,7 @@ def test_converted_back_the_former_id_answers_for_itself():
         ({"new_root": "O-1", "rows_moving": True}, ["ID_TAKEN", "MERGE_IN_PROGRESS"]),
     ],
 )
-def test_each_objection_has_its_own_rule_and_all_are_told(known: dict[str, object], rules: list[str]):
+def test_each_objection_has_its_own_rule_and_all_are_told(known: dict[str, object], rules: list[str]) -> None:
     found = objections(_order("I-1"), POLICY, _facts(**known))
     assert [one.rule for one in found] == rules
     assert [one.permanent for one in found] == [rule != "MERGE_IN_PROGRESS" for rule in rules]
@@ -128,6 +128,6 @@ def test_each_objection_has_its_own_rule_and_all_are_told(known: dict[str, objec
 )
 def test_a_primary_contact_is_an_individual_and_the_only_one(
     contact_id: str, known: dict[str, object], rules: list[str]
-):
+) -> None:
     found = objections(_order("I-1", contact_id=contact_id), POLICY, _facts(**known))
     assert [one.rule for one in found] == rules

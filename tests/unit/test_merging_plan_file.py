@@ -48,10 +48,25 @@ def _error(tmp_path: Path, text: str) -> str:
         ),
         ("label: WINNER_THEN_FILL", "label: VERIFIED_FIRST", "VERIFIED_FIRST needs verified_column"),
         ("name: small", "name: [", "plan.yaml: not YAML"),
+        ("revision: 1", "revision: 1\nrevision: 2", "plan.yaml:3: revision: stands here for the second time"),
+        ("column: see", "column: see, column: saw", "plan.yaml:4: column: stands here for the second time"),
+        ("name: small", "colour: red\nname: small", "plan.yaml:1: colour: Extra inputs are not permitted"),
+        ("revision: 1", "revision: one", "plan.yaml:2: revision: Input should be a valid integer"),
+        ("column: id", f"column: {'x' * 1_000_000}", "key.column: String should have at most 63 characters"),
+        (
+            "name: small",
+            f"name: small\nrules: {'[' * 5_000}{']' * 5_000}",
+            "plan.yaml: not a plan: it is nested too deeply",
+        ),
+        ("name: small", "name: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
+        ("name: small", 'name: "a\0b"', "plan.yaml: not YAML: unacceptable character #x0000"),
+        ("name: small", "a: &a [*a]\nname: small", "plan.yaml:1: a: Extra inputs are not permitted"),
     ],
 )
 def test_a_fault_is_named_with_file_line_and_place(tmp_path: Path, old: str, new: str, expected: str) -> None:
-    assert expected in _error(tmp_path, SMALL.replace(old, new, 1))
+    said = _error(tmp_path, SMALL.replace(old, new, 1))
+    assert expected in said
+    assert len(said) < 400
 
 
 FIELDS = "label: WINNER_THEN_FILL"

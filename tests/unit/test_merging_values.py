@@ -1,91 +1,30 @@
-"""Redirect checks, rules, winner choice and planning as pure functions."""
+"""Redirect checks, winner choice and planning as pure functions."""
 # ruff: noqa: FBT003 - a member's facts are positional, as they are in a row
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from customer_identity.merging import (
-    ActorRef,
     ApprovalRef,
-    Deferred,
     FieldChoice,
     MergeOrder,
     Noop,
-    OnIneligible,
     Refused,
     RowChoice,
     Side,
     Stage,
 )
-from customer_identity.merging.checks import both_flagged, flagged, in_window, mismatching
+from customer_identity.merging.checks import flagged
 from customer_identity.merging.identity import Identity, Member
-from customer_identity.merging.identity_pack import IDENTITY_PACK
 from customer_identity.merging.planning import MergePlan, plan_merge
 from customer_identity.merging.policy import FieldPolicy, MergePolicy, Preference
 from customer_identity.merging.redirect_checks import Resolved, check_shape, resolve
-from customer_identity.merging.rules import FixedBy, Rule, RuleBook, Severity
 from customer_identity.merging.survivorship import Terms
 from customer_identity.merging.winner_choice import choose_winner
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-NOBODY: frozenset[tuple[str, str, str]] = frozenset()
-
-
-def order(winner_id: str | None, *loser_ids: str, **more: object) -> MergeOrder:
-    values: dict[str, object] = {
-        "tenant_id": "t",
-        "command_id": "c",
-        "winner_id": winner_id,
-        "loser_ids": loser_ids,
-        "requested_by": ActorRef(id="me", roles=("merge",)),
-        "reason": "r",
-    }
-    return MergeOrder(**{**values, **more})  # type: ignore[arg-type]
-
-
-def member(customer_id: str, *facts: object, version: int | None = 1, tenant_id: str | None = "t") -> Member:
-    return Member(
-        customer_id=customer_id,
-        tenant_id=tenant_id,
-        version=version,
-        direct_to=customer_id,
-        alias_version=0,
-        facts=facts,
-    )
-
-
-def identities(*roots: Member, **members: Member) -> dict[str, Identity]:
-    return {
-        root.customer_id: Identity(
-            members=(root, *(found for name, found in members.items() if name[0] == root.customer_id))
-        )
-        for root in roots
-    }
-
-
-def policy(*rules: Rule, fields: tuple[FieldPolicy, ...] = (), preferences: tuple[Preference, ...] = ()) -> MergePolicy:
-    return MergePolicy(
-        version="test-1",
-        fields=fields,
-        rules=RuleBook.of((*IDENTITY_PACK, *rules)),
-        winner_preferences=preferences,
-        undo_window=timedelta(days=1),
-    )
-
-
-def rule(name: str, check: object, **more: object) -> Rule:
-    return Rule(name=name, side=Side.LOSER, check=check, message="m", remediation="r", **more)  # type: ignore[arg-type]
-
-
-def plan(
-    merge_order: MergeOrder, found: dict[str, Identity], merge_policy: MergePolicy
-) -> MergePlan | Refused | Deferred:
-    resolved = resolve(merge_order, {id_: id_ for id_ in merge_order.touched})
-    assert isinstance(resolved, Resolved)
-    return plan_merge(resolved, found, NOBODY, merge_policy, NOW)
+from rig.merging_values import NOBODY, NOW, identities, member, order, plan, policy, rule
 
 
 @pytest.mark.parametrize(
@@ -147,133 +86,6 @@ def test_redirects_are_followed_only_to_roots_that_somebody_approved(lacking: di
     (error,) = refused.errors
     assert (error.rule, error.customer_ids, error.permanent) == ("APPROVAL_OF_ROOTS_MISSING", ("c", "b"), True)
     assert "c, b" in error.remediation
-
-
-def test_a_one_sided_rule_looks_at_every_member_of_its_side() -> None:
-    found = identities(member("a", False), member("b", False), b2=member("b2", True))
-    for side, faulty in ((Side.WINNER, False), (Side.LOSER, True), (Side.EITHER, True)):
-        result = plan(order("a", "b"), found, policy(rule("R", flagged(side, 0))))
-        assert isinstance(result, Refused) is faulty
-        if isinstance(result, Refused):
-            assert [(error.side, error.customer_ids) for error in result.errors] == [(Side.LOSER, ("b2",))]
-
-
-def test_a_rule_on_either_side_reports_each_side_it_finds_at_fault() -> None:
-    found = identities(member("a", True), member("b", True))
-    result = plan(order("a", "b"), found, policy(rule("R", flagged(Side.EITHER, 0))))
-    assert isinstance(result, Refused)
-    assert [error.side for error in result.errors] == [Side.WINNER, Side.LOSER]
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "differs"),
-    [
-        ("EUR", "USD", True),
-        ("EUR", "EUR", False),
-        ("EUR", None, False),
-        (None, None, False),
-        (["x"], ["x", "y"], True),
-        (["x"], None, False),
-    ],
-)
-def test_a_mismatch_needs_two_values_that_differ(one: object, other: object, differs: bool) -> None:  # noqa: FBT001
-    result = plan(order("a", "b"), identities(member("a", one), member("b", other)), policy(rule("R", mismatching(0))))
-    assert isinstance(result, Refused) is differs
-
-
-def test_a_mismatch_between_two_losers_counts_and_one_inside_an_identity_does_not() -> None:
-    rules = policy(rule("R", mismatching(0)))
-    among_losers = identities(member("a", None), member("b", "x"), member("c", "y"))
-    assert isinstance(plan(order("a", "b", "c"), among_losers, rules), Refused)
-    inside = identities(member("a", "x"), member("b", None), a2=member("a2", "y"))
-    assert isinstance(plan(order("a", "b"), inside, rules), MergePlan)
-
-
-def test_both_present_needs_two_identities() -> None:
-    rules = policy(rule("R", both_flagged(0)))
-    assert isinstance(plan(order("a", "b"), identities(member("a", True), member("b", True)), rules), Refused)
-    one_sided = identities(member("a", True), member("b", None), a2=member("a2", True))
-    assert isinstance(plan(order("a", "b"), one_sided, rules), MergePlan)
-
-
-def test_all_failing_rules_are_reported_and_warnings_do_not_stop_a_merge() -> None:
-    failing = flagged(Side.LOSER, 0)
-    found = identities(member("a", False), member("b", True))
-    warn = rule("W", failing, severity=Severity.WARN)
-    stopped = plan(order("a", "b"), found, policy(rule("R", failing), warn, rule("S", failing)))
-    assert isinstance(stopped, Refused)
-    assert [error.rule for error in stopped.errors] == ["R", "S"]
-    warned = plan(order("a", "b"), found, policy(warn))
-    assert isinstance(warned, MergePlan)
-    assert [warning.rule for warning in warned.warnings] == ["W"]
-
-
-def test_a_waivable_rule_needs_the_waiver_and_the_role() -> None:
-    rules = policy(rule("R", flagged(Side.LOSER, 0), severity=Severity.WAIVABLE, waivable_by="protected-data"))
-    found = identities(member("a", False), member("b", True))
-    boss = ActorRef(id="boss", roles=("protected-data",))
-    assert isinstance(plan(order("a", "b", waived_rules=("R",)), found, rules), Refused)
-    assert isinstance(plan(order("a", "b", requested_by=boss), found, rules), Refused)
-    assert isinstance(plan(order("a", "b", requested_by=boss, waived_rules=("R",)), found, rules), MergePlan)
-    higher = ActorRef(id="root", roles=("admin",))
-    waived = plan(order("a", "b", requested_by=higher, waived_rules=("R",)), found, rules)
-    assert isinstance(waived, MergePlan)
-    assert [warning.rule for warning in waived.warnings] == ["R"], "what was waived is still told"
-
-
-def test_a_rule_that_blocks_is_not_waived_by_anybody() -> None:
-    found = identities(member("a", False), member("b", True))
-    admin = ActorRef(id="root", roles=("admin",))
-    result = plan(
-        order("a", "b", requested_by=admin, waived_rules=("R",)), found, policy(rule("R", flagged(Side.LOSER, 0)))
-    )
-    assert isinstance(result, Refused)
-
-
-def test_a_reason_can_clear_a_rule() -> None:
-    rules = policy(rule("R", flagged(Side.LOSER, 0), cleared_by_reason="CUSTOMER_REQUEST"))
-    found = identities(member("a", False), member("b", True))
-    assert isinstance(plan(order("a", "b"), found, rules), Refused)
-    assert isinstance(plan(order("a", "b", reason="CUSTOMER_REQUEST"), found, rules), MergePlan)
-
-
-def test_only_temporary_failures_wait_and_only_when_asked_to() -> None:
-    temporary = rule("T", flagged(Side.LOSER, 0), permanent=False)
-    permanent = rule("P", flagged(Side.LOSER, 0))
-    found = identities(member("a", False), member("b", True))
-    waiting = order("a", "b", on_ineligible=OnIneligible.WAIT)
-    deferred = plan(waiting, found, policy(temporary))
-    assert isinstance(deferred, Deferred)
-    assert (deferred.until, deferred.waiting_for) == (NOW + timedelta(minutes=5), ("T",))
-    assert isinstance(plan(order("a", "b"), found, policy(temporary)), Refused)
-    assert isinstance(plan(waiting, found, policy(temporary, permanent)), Refused)
-
-
-def test_a_missing_customer_is_waited_for_a_minute() -> None:
-    found = identities(member("a"), member("b", version=None, tenant_id=None))
-    first = plan(order("a", "b"), found, policy())
-    assert isinstance(first, Deferred)
-    assert first.until == NOW + timedelta(seconds=5)
-    late = plan(order("a", "b", first_seen_at=NOW - timedelta(seconds=58)), found, policy())
-    assert isinstance(late, Deferred)
-    assert late.until == NOW + timedelta(seconds=2)
-    given_up = plan(order("a", "b", first_seen_at=NOW - timedelta(seconds=60)), found, policy())
-    assert isinstance(given_up, Refused)
-    unchosen = plan(order(None, "a", "b"), found, policy())
-    assert isinstance(unchosen, Deferred)
-
-
-def test_a_missing_customer_does_not_hide_what_will_never_pass() -> None:
-    found = identities(member("a", True), member("b", version=None, tenant_id=None))
-    result = plan(order("a", "b"), found, policy(rule("P", flagged(Side.WINNER, 0))))
-    assert isinstance(result, Refused)
-    assert [error.rule for error in result.errors] == ["CUSTOMER_NOT_FOUND", "P"]
-
-
-def test_a_record_of_another_tenant_is_never_merged() -> None:
-    result = plan(order("a", "b"), identities(member("a"), member("b", tenant_id="other")), policy())
-    assert isinstance(result, Refused)
-    assert [(error.rule, error.customer_ids) for error in result.errors] == [("TENANT_MISMATCH", ("b",))]
 
 
 def test_the_winner_is_chosen_by_the_first_preference_that_tells_candidates_apart() -> None:
@@ -392,21 +204,6 @@ def test_a_facilitator_is_a_third_customer_that_exists() -> None:
     assert said("b") == "the facilitator takes part in the merge"
 
 
-def test_a_rule_is_answered_by_the_choices_it_asks_for_and_by_nothing_less() -> None:
-    fixed_by = FixedBy(facilitator=True, rows="s.relationships")
-    rules = replace(
-        policy(rule("R", flagged(Side.EITHER, 0), fixed_by=fixed_by)),
-        facilitated=True,
-        choosable=frozenset({"s.relationships"}),
-    )
-    found = identities(member("a", False), member("b", True), member("f", False))
-    rows = (RowChoice(table="s.relationships", keep_ids=()),)
-    assert isinstance(plan(order("a", "b"), found, rules), Refused)
-    assert isinstance(plan(order("a", "b", facilitator_id="f"), found, rules), Refused)
-    assert isinstance(plan(order("a", "b", row_choices=rows), found, rules), Refused)
-    assert isinstance(plan(order("a", "b", facilitator_id="f", row_choices=rows), found, rules), MergePlan)
-
-
 def test_fields_that_nobody_can_decide_are_reported_together_with_the_rules() -> None:
     fields = (
         FieldPolicy(field="email", strategy="BLOCK_ON_CONFLICT", fact=1),
@@ -468,14 +265,3 @@ def test_a_cleared_field_of_a_loser_counts_when_it_is_the_latest() -> None:
     assert isinstance(result, MergePlan)
     assert result.fields.patch == {"phone": None}
     assert [one.from_customer_id for one in result.fields.decisions] == ["b"]
-
-
-def test_a_wait_for_a_window_ends_with_the_window() -> None:
-    until = NOW + timedelta(hours=7)
-    window = rule("W", in_window(lambda _: until), permanent=False)
-    other = rule("T", flagged(Side.LOSER, 0), permanent=False)
-    found = identities(member("a", False), member("b", True))
-    for rules in ((window,), (window, other)):
-        result = plan(order("a", "b", on_ineligible=OnIneligible.WAIT), found, policy(*rules))
-        assert isinstance(result, Deferred)
-        assert result.until == until

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from relink.stream_progress import StreamState
 
 
-def test_numbers_in_order_are_new_once():
+def test_numbers_in_order_are_new_once() -> None:
     state = StreamState()
     assert [state.take(n) for n in (1, 2, 3)] == [True, True, True]
     assert [state.take(n) for n in (1, 2, 3)] == [False, False, False]
     assert state.gaps == {}
 
 
-def test_a_skipped_number_is_kept_as_a_gap_and_taken_when_it_comes():
+def test_a_skipped_number_is_kept_as_a_gap_and_taken_when_it_comes() -> None:
     state = StreamState()
     assert state.take(5)
     assert state.gaps == {1: 4}
@@ -28,7 +28,7 @@ def test_a_skipped_number_is_kept_as_a_gap_and_taken_when_it_comes():
 
 
 @given(st.integers(1, 40), st.integers(0, 10_000))
-def test_in_any_order_every_number_is_new_exactly_once(count: int, seed: int):
+def test_in_any_order_every_number_is_new_exactly_once(count: int, seed: int) -> None:
     delivered = [*range(1, count + 1)] * 2
     random.Random(seed).shuffle(delivered)  # noqa: S311 - no secret
     state = StreamState()

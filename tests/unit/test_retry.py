@@ -31,7 +31,7 @@ def of_state(state: str) -> Exception:
         ("42601 42883 21000 25P02 0A000", BUG),
     ],
 )
-def test_a_sqlstate_decides_the_class(states: str, expected: FaultClass):
+def test_a_sqlstate_decides_the_class(states: str, expected: FaultClass) -> None:
     assert {state: classify(of_state(state)) for state in states.split()} == dict.fromkeys(states.split(), expected)
 
 
@@ -51,7 +51,7 @@ def test_a_sqlstate_decides_the_class(states: str, expected: FaultClass):
         (Fault("x"), BUG),
     ],
 )
-def test_a_fault_without_a_sqlstate_is_classified_by_its_kind(fault: Exception, expected: FaultClass):
+def test_a_fault_without_a_sqlstate_is_classified_by_its_kind(fault: Exception, expected: FaultClass) -> None:
     assert classify(fault) is expected
 
 
@@ -76,7 +76,7 @@ class Attempts:
         return "done"
 
 
-def test_contention_is_tried_a_bounded_number_of_times_with_growing_jittered_waits():
+def test_contention_is_tried_a_bounded_number_of_times_with_growing_jittered_waits() -> None:
     attempts = Attempts(*[of_state("40P01")] * 99, policy=RetryPolicy(contention_attempts=6, max_wait_s=0.1))
     with pytest.raises(sqlalchemy.exc.DBAPIError):
         attempts.run()
@@ -86,7 +86,7 @@ def test_contention_is_tried_a_bounded_number_of_times_with_growing_jittered_wai
         assert longest / 2 <= wait <= longest
 
 
-def test_an_outage_is_waited_for_without_bound_and_counts_nothing_against_contention():
+def test_an_outage_is_waited_for_without_bound_and_counts_nothing_against_contention() -> None:
     outage = [of_state("57P01")] * 200
     attempts = Attempts(of_state("40001"), *outage, *[of_state("40001")] * 3, policy=RetryPolicy(contention_attempts=5))
     assert attempts.run() == "done"
@@ -94,19 +94,19 @@ def test_an_outage_is_waited_for_without_bound_and_counts_nothing_against_conten
     assert attempts.told.count(RECONNECT) == 200
 
 
-def test_waits_for_locks_are_not_lengthened_by_an_outage_before():
+def test_waits_for_locks_are_not_lengthened_by_an_outage_before() -> None:
     attempts = Attempts(*[of_state("08006")] * 50, of_state("40001"))
     attempts.run()
     assert attempts.waits[-1] <= 0.02
 
 
-def test_what_only_a_person_can_mend_is_waited_for_at_a_steady_pace():
+def test_what_only_a_person_can_mend_is_waited_for_at_a_steady_pace() -> None:
     attempts = Attempts(*[of_state("42P01")] * 10, policy=RetryPolicy(pause_wait_s=7))
     assert attempts.run() == "done"
     assert attempts.waits == [7] * 10
 
 
-def test_a_unique_violation_is_tried_once_more_at_once():
+def test_a_unique_violation_is_tried_once_more_at_once() -> None:
     attempts = Attempts(of_state("23505"))
     assert attempts.run() == "done"
     assert attempts.waits == [0.0]
@@ -115,14 +115,14 @@ def test_a_unique_violation_is_tried_once_more_at_once():
 
 
 @pytest.mark.parametrize("fault", [of_state("22001"), KeyError("x")])
-def test_data_and_bugs_are_not_tried_again(fault: Exception):
+def test_data_and_bugs_are_not_tried_again(fault: Exception) -> None:
     attempts = Attempts(fault)
     with pytest.raises(type(fault)):
         attempts.run()
     assert attempts.waits == []
 
 
-def test_a_wait_may_give_up():
+def test_a_wait_may_give_up() -> None:
     class GivenUp(Exception):  # noqa: N818 - a signal of this test
         pass
 

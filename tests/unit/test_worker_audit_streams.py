@@ -59,7 +59,7 @@ def _read(*events: StreamEvent, heads: dict[int, StreamEnd] | None = None) -> St
     return audit
 
 
-def test_a_whole_history_has_no_problem_and_rebuilds_the_map():
+def test_a_whole_history_has_no_problem_and_rebuilds_the_map() -> None:
     first = _merged(1, NO_HASH, ("a", "b", 1))
     second = _merged(2, _hash(first), ("b", "c", 1), ("a", "c", 2))
     audit = _read(first, second)
@@ -72,25 +72,25 @@ def test_a_whole_history_has_no_problem_and_rebuilds_the_map():
     assert audit.ends[3].digest == _hash(second)
 
 
-def test_a_missing_event_is_found():
+def test_a_missing_event_is_found() -> None:
     assert _read(_merged(2, NO_HASH, ("a", "b", 1))).problems == ["stream 3, event 2: follows event 0"]
 
 
-def test_a_changed_event_is_found_by_the_one_after_it():
+def test_a_changed_event_is_found_by_the_one_after_it() -> None:
     audit = _read(_merged(1, NO_HASH, ("a", "b", 1)), _merged(2, bytes(31) + b"x", ("c", "d", 1)))
     assert audit.problems == ["stream 3, event 2: does not hold the hash of event 1"]
 
 
-def test_a_second_copy_of_an_event_is_found():
+def test_a_second_copy_of_an_event_is_found() -> None:
     first = _merged(1, NO_HASH, ("a", "b", 1))
     assert _read(first, first).problems[0] == "stream 3, event 1: follows event 1"
 
 
-def test_streams_are_numbered_each_on_its_own():
+def test_streams_are_numbered_each_on_its_own() -> None:
     assert _read(_merged(1, NO_HASH, ("a", "b", 1)), _merged(1, NO_HASH, ("c", "d", 1), stream=4)).problems == []
 
 
-def test_erased_ids_leave_the_map():
+def test_erased_ids_leave_the_map() -> None:
     first = _merged(1, NO_HASH, ("a", "b", 1))
     erased = IdentityErased(
         tenant_id="t",
@@ -104,7 +104,7 @@ def test_erased_ids_leave_the_map():
     assert _read(first, erased).identities == {}
 
 
-def test_differences_name_the_id_and_both_answers():
+def test_differences_name_the_id_and_both_answers() -> None:
     history = {("t", "a"): Identity(canonical_id="b", version=1)}
     database = {
         ("t", "a"): Identity(canonical_id="c", version=2),
@@ -113,7 +113,7 @@ def test_differences_name_the_id_and_both_answers():
     assert list(map_differences(history, database)) == ["t:a: history says b (version 1), database c (version 2)"]
 
 
-def test_a_chain_in_the_map_is_a_fault_and_a_root_is_none():
+def test_a_chain_in_the_map_is_a_fault_and_a_root_is_none() -> None:
     chained = {
         ("t", "a"): Identity(canonical_id="b", version=1),
         ("t", "b"): Identity(canonical_id="c", version=1),
@@ -123,7 +123,7 @@ def test_a_chain_in_the_map_is_a_fault_and_a_root_is_none():
     assert list(map_faults(chained)) == ["t:a: leads to b, which leads on"]
 
 
-def test_events_after_the_heads_are_checked_and_kept_out_of_the_map():
+def test_events_after_the_heads_are_checked_and_kept_out_of_the_map() -> None:
     first = _merged(1, NO_HASH, ("a", "b", 1))
     second = _merged(2, _hash(first), ("c", "d", 1))
     audit = _read(first, second, heads={3: StreamEnd(sequence=1, digest=_hash(first))})
@@ -132,14 +132,14 @@ def test_events_after_the_heads_are_checked_and_kept_out_of_the_map():
     assert audit.missing() == 0
 
 
-def test_events_the_history_lacks_are_counted_and_a_fork_at_the_head_is_found():
+def test_events_the_history_lacks_are_counted_and_a_fork_at_the_head_is_found() -> None:
     first = _merged(1, NO_HASH, ("a", "b", 1))
     assert _read(first, heads={3: StreamEnd(sequence=3, digest=NO_HASH)}).missing() == 2
     forked = _read(first, heads={3: StreamEnd(sequence=1, digest=bytes(31) + b"x")})
     assert forked.problems == ["stream 3, event 1: is not the event that the database holds"]
 
 
-def test_an_event_of_a_stream_the_database_does_not_have_is_found():
+def test_an_event_of_a_stream_the_database_does_not_have_is_found() -> None:
     assert _read(_merged(1, NO_HASH, ("a", "b", 1)), heads={}).problems == [
         "stream 3, event 1: the database has no such stream"
     ]

@@ -1,6 +1,7 @@
 """Which outcomes end the commands that `submit --wait` waits for."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def conflict(digest: bytes) -> str:
     return event_ids.conflict_id(*KEY, digest)
 
 
-def test_the_refusal_of_somebody_elses_content_is_not_the_commands_end():
+def test_the_refusal_of_somebody_elses_content_is_not_the_commands_end() -> None:
     awaited = AwaitedOutcomes([(KEY, MINE)])
     assert not awaited.ends(REUSED, conflict(OTHER))
     assert awaited.missing == {KEY}
@@ -41,7 +42,7 @@ def test_the_refusal_of_somebody_elses_content_is_not_the_commands_end():
     assert awaited.missing == set()
 
 
-def test_the_refusal_of_ones_own_content_is_its_end():
+def test_the_refusal_of_ones_own_content_is_its_end() -> None:
     awaited = AwaitedOutcomes([(KEY, MINE)])
     assert awaited.ends(REUSED, conflict(MINE))
     assert awaited.missing == set()
@@ -49,9 +50,9 @@ def test_the_refusal_of_ones_own_content_is_its_end():
 
 
 @pytest.mark.parametrize("refusal_first", [False, True])
-def test_two_contents_under_one_id_have_two_ends(*, refusal_first: bool):
+def test_two_contents_under_one_id_have_two_ends(*, refusal_first: bool) -> None:
     awaited = AwaitedOutcomes([(KEY, MINE), (KEY, OTHER)])
-    ends = [(NOOP, TERMINAL_ID), (REUSED, conflict(OTHER))]
+    ends: list[tuple[Any, str]] = [(NOOP, TERMINAL_ID), (REUSED, conflict(OTHER))]
     for outcome, event_id in reversed(ends) if refusal_first else ends:
         assert awaited.missing == {KEY}
         assert awaited.ends(outcome, event_id)
@@ -59,7 +60,7 @@ def test_two_contents_under_one_id_have_two_ends(*, refusal_first: bool):
     assert awaited.missing == set()
 
 
-def test_the_same_command_twice_has_one_end_and_other_commands_count_for_nothing():
+def test_the_same_command_twice_has_one_end_and_other_commands_count_for_nothing() -> None:
     awaited = AwaitedOutcomes([(KEY, MINE), (KEY, MINE)])
     assert not awaited.ends(NOOP.model_copy(update={"command_id": "c2"}), TERMINAL_ID)
     assert awaited.ends(rejected("LEGAL_HOLD"), TERMINAL_ID)

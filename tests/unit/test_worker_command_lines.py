@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import customer_events
-from merge_worker.cli.command_lines import BadLine, parse_lines
-from merge_worker.cli.send import InputUnreadable, read_commands
+from merge_worker.terminal.command_lines import BadLine, parse_lines
+from merge_worker.terminal.send import InputUnreadable, read_commands
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def _bad(line: str) -> BadLine:
     return bad[0]
 
 
-def test_a_line_without_a_type_is_a_merge_and_is_issued_now():
+def test_a_line_without_a_type_is_a_merge_and_is_issued_now() -> None:
     good, bad = parse_lines([_line()], tenant_id=None, now=NOW)
     assert not bad
     command = good[0].command
@@ -40,7 +40,7 @@ def test_a_line_without_a_type_is_a_merge_and_is_issued_now():
     assert (command.winner_id, command.loser_ids, command.issued_at) == ("a", ("b",), NOW)
 
 
-def test_a_line_names_its_type():
+def test_a_line_names_its_type() -> None:
     line = json.dumps(
         {
             "type": "MarkNotDuplicate",
@@ -55,12 +55,12 @@ def test_a_line_names_its_type():
     assert isinstance(good[0].command, customer_events.MarkNotDuplicate)
 
 
-def test_the_tenant_of_the_call_fills_lines_that_name_none():
+def test_the_tenant_of_the_call_fills_lines_that_name_none() -> None:
     good, _ = parse_lines([_line(tenant_id=...), _line()], tenant_id="other", now=NOW)
     assert [line.command.tenant_id for line in good] == ["other", "shop"]  # type: ignore[attr-defined]  # every command has a tenant
 
 
-def test_every_bad_line_is_named_by_its_number_and_blank_lines_are_counted():
+def test_every_bad_line_is_named_by_its_number_and_blank_lines_are_counted() -> None:
     good, bad = parse_lines(["", _line(), "{", " ", "[]"], tenant_id=None, now=NOW)
     assert [line.number for line in good] == [2]
     assert [(line.number, line.message) for line in bad] == [(3, "not JSON"), (5, "not a JSON object")]
@@ -79,23 +79,23 @@ def test_every_bad_line_is_named_by_its_number_and_blank_lines_are_counted():
         (_line(requested_by={}), "requested_by.id", "is missing"),
     ],
 )
-def test_the_message_names_the_field(line: str, field: str, message: str):
+def test_the_message_names_the_field(line: str, field: str, message: str) -> None:
     bad = _bad(line)
     assert bad.field == field
     assert message in bad.message
 
 
-def test_the_message_never_quotes_a_value():
+def test_the_message_never_quotes_a_value() -> None:
     assert "secret" not in str(_bad(_line(loser_ids="secret@example.com")))
 
 
-def test_deep_nesting_and_endless_lines_are_refused_like_any_other_bad_line():
+def test_deep_nesting_and_endless_lines_are_refused_like_any_other_bad_line() -> None:
     assert _bad("[" * 100_000).message == "not JSON"
     assert "longer than" in _bad('"' + "x" * 1_000_001).message
 
 
 @pytest.mark.parametrize("content", ["", "\n  \n"])
-def test_a_file_without_a_command_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str):
+def test_a_file_without_a_command_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     file = tmp_path / "commands.jsonl"
     file.write_text(content)
     with pytest.raises(InputUnreadable, match=r"commands\.jsonl is empty"):
@@ -105,7 +105,7 @@ def test_a_file_without_a_command_is_refused(tmp_path: Path, monkeypatch: pytest
         read_commands("-", None)
 
 
-def test_a_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch):
+def test_a_closed_standard_input_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(InputUnreadable, match="standard input is closed"):
         read_commands("-", None)

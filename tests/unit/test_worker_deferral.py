@@ -9,7 +9,7 @@ from merge_worker.application.deferral import (
     Wait,
     gate,
     wait_after_refusal,
-    wait_for_locks,
+    wait_after_trouble,
 )
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -41,24 +41,24 @@ def _refused(
     )
 
 
-def test_a_command_without_conditions_runs_at_once():
+def test_a_command_without_conditions_runs_at_once() -> None:
     assert _gate(Asked()) is None
 
 
-def test_a_command_waits_until_its_not_before():
+def test_a_command_waits_until_its_not_before() -> None:
     later = NOW + timedelta(hours=1)
     assert _gate(Asked(not_before=later)) == Wait(until=later, waiting_for=("not_before",))
     assert _gate(Asked(not_before=NOW)) is None
 
 
-def test_a_command_waits_for_the_one_it_follows_and_only_for_that():
+def test_a_command_waits_for_the_one_it_follows_and_only_for_that() -> None:
     wait = _gate(Asked(after_command_id="a"))
     assert isinstance(wait, Wait)
     assert wait.waiting_for == ("after_command_id",)
     assert _gate(Asked(after_command_id="a"), ended=("a",)) is None
 
 
-def test_a_command_past_its_deadline_is_refused_and_no_wait_outlasts_the_deadline():
+def test_a_command_past_its_deadline_is_refused_and_no_wait_outlasts_the_deadline() -> None:
     passed = _gate(Asked(deadline=NOW))
     assert isinstance(passed, Overdue)
     assert passed.rule == "DEADLINE_PASSED"
@@ -66,18 +66,18 @@ def test_a_command_past_its_deadline_is_refused_and_no_wait_outlasts_the_deadlin
     assert _gate(Asked(after_command_id="a", deadline=soon)) == Wait(until=soon, waiting_for=("after_command_id",))
 
 
-def test_no_command_waits_for_ever():
+def test_no_command_waits_for_ever() -> None:
     overdue = _gate(Asked(after_command_id="never"), age=timedelta(days=30))
     assert isinstance(overdue, Overdue)
     assert overdue.rule == "DEFERRAL_EXPIRED"
 
 
-def test_a_distant_not_before_does_not_count_as_waiting():
+def test_a_distant_not_before_does_not_count_as_waiting() -> None:
     late = Asked(not_before=NOW - timedelta(days=1), after_command_id="a")
     assert isinstance(_gate(late, age=timedelta(days=60)), Wait)
 
 
-def test_an_unknown_customer_is_waited_for_a_minute_even_when_the_command_does_not_ask_to_wait():
+def test_an_unknown_customer_is_waited_for_a_minute_even_when_the_command_does_not_ask_to_wait() -> None:
     missing = Failed("CUSTOMER_NOT_FOUND")
     assert _refused(missing, age=timedelta(seconds=59)) == Wait(
         until=NOW + timedelta(seconds=2), waiting_for=("CUSTOMER_NOT_FOUND",)
@@ -85,7 +85,7 @@ def test_an_unknown_customer_is_waited_for_a_minute_even_when_the_command_does_n
     assert _refused(missing, age=timedelta(seconds=60)) is None
 
 
-def test_an_unknown_customer_is_not_waited_for_when_another_rule_fails_for_good():
+def test_an_unknown_customer_is_not_waited_for_when_another_rule_fails_for_good() -> None:
     assert _refused(Failed("CUSTOMER_NOT_FOUND"), Failed("LEGAL_HOLD", permanent=True), may_wait=True) is None
 
 
@@ -97,14 +97,14 @@ def test_only_temporary_failures_of_a_command_that_may_wait_are_waited_for(
     may_wait: bool,  # noqa: FBT001 -- a table of cases
     permanent: bool,  # noqa: FBT001
     waits: bool,  # noqa: FBT001
-):
+) -> None:
     wait = _refused(Failed("OPEN_SALES_ORDERS", permanent=permanent), may_wait=may_wait)
     assert (wait is not None) is waits
     if wait is not None:
         assert wait.until == NOW + timedelta(minutes=5)
 
 
-def test_busy_locks_are_tried_again_soon():
-    assert wait_for_locks(Asked(), now=NOW, policy=POLICY) == Wait(
+def test_busy_locks_are_tried_again_soon() -> None:
+    assert wait_after_trouble(Asked(), "LOCK_BUSY", now=NOW, policy=POLICY) == Wait(
         until=NOW + timedelta(seconds=5), waiting_for=("LOCK_BUSY",)
     )

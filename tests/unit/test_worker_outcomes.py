@@ -64,7 +64,7 @@ def _event(draft: Draft) -> Any:
     return CODEC.decode(body)
 
 
-def test_a_merge_is_told_as_itself_then_its_aliases_then_its_completion_which_answers_the_command():
+def test_a_merge_is_told_as_itself_then_its_aliases_then_its_completion_which_answers_the_command() -> None:
     drafts = OUTCOMES.merged(_merged())
     assert [draft.event_type for draft in drafts] == [
         "CustomerMerged",
@@ -80,18 +80,18 @@ def test_a_merge_is_told_as_itself_then_its_aliases_then_its_completion_which_an
     assert (completed.stream, completed.sequence, completed.warnings[0].rule) == (3, 7, "BOTH_ACTIVELY_USED")
 
 
-def test_tables_in_which_nothing_was_found_are_left_out():
+def test_tables_in_which_nothing_was_found_are_left_out() -> None:
     merged = _event(OUTCOMES.merged(_merged())[0])
     assert [(one.table, one.rows, one.collisions) for one in merged.moved] == [("orders", 2, 0), ("tags", 0, 1)]
 
 
-def test_each_configured_system_must_acknowledge_in_the_event_and_in_the_ledger():
+def test_each_configured_system_must_acknowledge_in_the_event_and_in_the_ledger() -> None:
     merged = _event(OUTCOMES.merged(_merged())[0])
     (expected,) = OUTCOMES.required_acks(_merged())
     assert [(one.system, one.due_at) for one in merged.required_acks] == [(expected.system, expected.due_at)]
 
 
-def test_the_refusal_of_a_reused_key_answers_nothing_and_has_an_id_of_its_own():
+def test_the_refusal_of_a_reused_key_answers_nothing_and_has_an_id_of_its_own() -> None:
     command = Command.of(_command())
     reused = OUTCOMES.key_reused(command, b"other", NOW)
     rejected = OUTCOMES.rejected(command, wire.Stage.VALIDATION, [], NOW)
@@ -100,7 +100,7 @@ def test_the_refusal_of_a_reused_key_answers_nothing_and_has_an_id_of_its_own():
     assert reused.event_id != rejected.event_id
 
 
-def test_an_event_that_is_no_command_is_not_taken_for_one():
+def test_an_event_that_is_no_command_is_not_taken_for_one() -> None:
     with pytest.raises(NotACommand):
         Command.of(_event(OUTCOMES.merged(_merged())[0]))
 
@@ -118,16 +118,16 @@ def test_an_event_that_is_no_command_is_not_taken_for_one():
         (_command(not_before=NOW, deadline=NOW + timedelta(seconds=1)), []),
     ],
 )
-def test_commands_unsound_in_themselves_are_found(command: wire.MergeCustomers, rules: list[str]):
+def test_commands_unsound_in_themselves_are_found(command: wire.MergeCustomers, rules: list[str]) -> None:
     assert [error.rule for error in unsound(command)] == rules
 
 
-def test_a_value_cannot_write_to_the_terminal(capsys: pytest.CaptureFixture[str]):
+def test_a_value_cannot_write_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     show_table("T", ("a", "b"), [("x\x1b[2J\ny", None)])
     assert capsys.readouterr().out == "# T\na\tb\nx [2J y\t\n"
 
 
-def test_results_become_json_with_their_field_names():
+def test_results_become_json_with_their_field_names() -> None:
     assert plain({"redirects": _merged().redirects[:1], "at": NOW}) == {
         "redirects": [{"from_id": "b", "direct_to": "a", "canonical": "a", "version": 1}],
         "at": "2025-03-01T12:00:00+00:00",
