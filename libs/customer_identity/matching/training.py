@@ -4,85 +4,118 @@ The shipped model says what kinds of pairs exist and starts near the truth; a ba
 has and how its own people fill in the fields. Priors worth some hundred pairs hold whatever a small base cannot tell.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from customer_identity.comparison.fields import FIELDS, MISSING
-from customer_identity.matching.model import Explanation, Model
-from customer_identity.matching.scoring import Floats, Scorer
+from customer_identity.comparison.fields import EXACT, FIELDS, MISSING
+from customer_identity.matching.model import Model
+from customer_identity.matching.scoring import Scorer
 
 ROUNDS: Final = 20
 _PRIOR_PAIRS: Final = 300.0
 _PRIOR_RECORDS: Final = 2_000.0
 _PRIOR_CHANCE_PAIRS: Final = 2_000.0
 
+_WIDTHS: Final = tuple(len(field.levels) for field in FIELDS)
+_STARTS: Final = tuple(int(start) for start in np.concatenate([[0], np.cumsum(_WIDTHS)[:-1]]))
+_CELLS: Final = sum(_WIDTHS)
 
-def fit(  # noqa: PLR0917 - the parts of an observation, all of them always given
-    model: Model,
-    levels: NDArray[np.int8],
-    log_frequency: Floats,
-    records: int,
-    random_levels: NDArray[np.int8],
-    version: str,
-) -> Model:
-    """A model refitted to a base of `records` records.
-
-    Args:
-        model: where to start; its numbers are the priors.
-        levels: level matrix of the base's candidate pairs.
-        log_frequency: ln frequency of the equal values, per pair and field (see Scorer.log_frequency).
-        records: size of the base.
-        random_levels: level matrix of pairs drawn at random: what chance looks like here.
-        version: name of the new model.
-    """
-    chance = {
-        field.name: _updated(
-            model.chance[field.name], random_levels[:, column], np.ones(len(random_levels)), _PRIOR_CHANCE_PAIRS
-        )
-        for column, field in enumerate(FIELDS)
-    }
-    start = fitted = replace(model, chance=chance, version=version)
-    for _ in range(ROUNDS):
-        shares = Scorer(fitted).shares(levels, log_frequency, float(records))
-        fitted = _maximised(start, fitted, levels, shares, records)
-    return fitted
+_Cells = NDArray[np.float32]
+"""One number a level of a field: the levels of all fields in one row."""
 
 
-def _maximised(start: Model, current: Model, levels: NDArray[np.int8], shares: Floats, records: int) -> Model:
-    """The model under which pairs shared out like this are likeliest, given what `start` held for true."""
-    match = {
-        f.name: _updated(start.match[f.name], levels[:, c], shares[:, 0], _PRIOR_PAIRS) for c, f in enumerate(FIELDS)
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a base shows of itself: a sample of its candidate pairs, and pairs drawn at random."""
+
+    records: int
+    """Records the candidates come from."""
+    levels: NDArray[np.int8]
+    log_frequency: NDArray[np.float32]
+    """Ln frequency of the equal values, per pair and field (see Scorer.log_frequency)."""
+    pairs_a_row: float
+    """Candidate pairs that one sampled pair stands for."""
+    random_levels: NDArray[np.int8]
+
+
+def fit(start: Model, seen: Observation, version: str, *, rounds: int = ROUNDS) -> Model:
+    """The model likeliest for what was seen; the numbers of `start` are the priors."""
+    base = replace(start, chance=_chance(start, seen), version=version)
+    rates = [e.pairs_per_record for e in base.explanations]
+    own = np.array([[f.name not in e.levels for f in FIELDS] for e in base.explanations])  # explained by chance
+    cells = _one_hot(seen.levels)
+    rarer = _rarer(base, seen) @ own.T.astype(np.float32)
+    tables = np.stack([_row(base.match), *(_row({**base.chance, **e.levels}) for e in base.explanations)])
+    priors = tables.copy()
+    expected = np.array([base.duplicates_per_record, *(seen.records + 1.0 if r is None else r for r in rates)])
+    prior_rates = expected.copy()
+    fixed = np.array([False, *(r is None for r in rates)])
+    for _ in range(rounds):
+        totals = cells @ np.log(tables).T
+        totals[:, 1:] += rarer
+        totals += np.log(expected).astype(np.float32)
+        totals -= totals.max(axis=1, keepdims=True)
+        shares = np.exp(totals)
+        shares *= seen.pairs_a_row / shares.sum(axis=1, keepdims=True)
+        tables = _updated(priors, shares.T @ cells, _PRIOR_PAIRS)
+        pinned = np.repeat(np.vstack([np.zeros(len(FIELDS), bool), own]), _WIDTHS, axis=1)
+        tables = np.where(pinned, priors, tables).astype(np.float32)
+        found = (prior_rates * _PRIOR_RECORDS + shares.sum(axis=0)) / (_PRIOR_RECORDS + seen.records)
+        expected = np.where(fixed, prior_rates, found)
     explanations = tuple(
-        _explanation(prior, levels, shares[:, 1 + kind], records) for kind, prior in enumerate(start.explanations)
+        replace(
+            e,
+            levels={f: p for f, p in _named(tables[1 + kind]).items() if f in e.levels},
+            pairs_per_record=None if e.pairs_per_record is None else float(expected[1 + kind]),
+        )
+        for kind, e in enumerate(base.explanations)
     )
     return replace(
-        current,
-        match=match,
-        explanations=explanations,
-        duplicates_per_record=_rate(start.duplicates_per_record, shares[:, 0], records),
+        base, match=_named(tables[0]), explanations=explanations, duplicates_per_record=float(expected[0])
     )
 
 
-def _explanation(prior: Explanation, levels: NDArray[np.int8], share: Floats, records: int) -> Explanation:
-    if prior.pairs_per_record is None:
-        return prior
-    fitted = {
-        f.name: _updated(prior.levels[f.name], levels[:, c], share, _PRIOR_PAIRS)
-        for c, f in enumerate(FIELDS)
-        if f.name in prior.levels
+def _chance(start: Model, seen: Observation) -> dict[str, tuple[float, ...]]:
+    """How often random pairs agree here. In a small base some are duplicates: each counts by how little it is one."""
+    unknown = np.full(seen.random_levels.shape, np.nan)
+    strangers = 1.0 - Scorer(start).shares(seen.random_levels, unknown, float(seen.records))[:, 0]
+    counts = strangers.astype(np.float32)[None, :] @ _one_hot(seen.random_levels)
+    return _named(_updated(_row(start.chance)[None, :], counts, _PRIOR_CHANCE_PAIRS)[0])
+
+
+def _rarer(model: Model, seen: Observation) -> _Cells:
+    """Ln of how much rarer the equal values are than equal values are by chance (pairs x fields)."""
+    by_chance = np.log([model.chance[f.name][-1] for f in FIELDS])
+    equal = (seen.levels == np.asarray(EXACT)) & ~np.isnan(seen.log_frequency)
+    return np.where(equal, seen.log_frequency - by_chance, 0.0).astype(np.float32)
+
+
+def _one_hot(levels: NDArray[np.int8]) -> _Cells:
+    """Pairs x cells: 1 where the pair has that level, nothing at all for a missing field."""
+    out = np.zeros((len(levels), _CELLS), np.float32)
+    rows, columns = np.nonzero(levels != MISSING)
+    out[rows, np.asarray(_STARTS)[columns] + levels[rows, columns]] = 1.0
+    return out
+
+
+def _row(distributions: Mapping[str, tuple[float, ...]]) -> _Cells:
+    return np.concatenate([np.asarray(distributions[f.name], np.float32) for f in FIELDS])
+
+
+def _named(row: NDArray[np.float32]) -> dict[str, tuple[float, ...]]:
+    return {
+        f.name: tuple(float(p) for p in row[start : start + width])
+        for f, start, width in zip(FIELDS, _STARTS, _WIDTHS, strict=True)
     }
-    return replace(prior, levels=fitted, pairs_per_record=_rate(prior.pairs_per_record, share, records))
 
 
-def _rate(prior: float, share: Floats, records: int) -> float:
-    return float((prior * _PRIOR_RECORDS + share.sum()) / (_PRIOR_RECORDS + records))
-
-
-def _updated(prior: tuple[float, ...], column: NDArray[np.int8], weight: Floats, strength: float) -> tuple[float, ...]:
-    present = column != MISSING
-    counts = np.bincount(column[present], weights=weight[present], minlength=len(prior)) + strength * np.asarray(prior)
-    return tuple(float(p) for p in counts / counts.sum())
+def _updated(priors: _Cells, counts: _Cells, strength: float) -> _Cells:
+    """Posterior means under Dirichlet priors of this strength, field by field."""
+    weighed = counts + strength * priors
+    sums = np.repeat(np.add.reduceat(weighed, _STARTS, axis=1), _WIDTHS, axis=1)
+    out: _Cells = weighed / sums
+    return out

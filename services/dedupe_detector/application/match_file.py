@@ -13,6 +13,7 @@ from customer_identity.customer_csv import CustomerCsv
 from customer_identity.matching.clusters import Clusters
 from customer_identity.matching.grades import Grade
 from customer_identity.matching.index import Entry, MemoryIndex, duplicates_code
+from customer_identity.matching.learning import Learner
 from customer_identity.matching.matcher import Matcher, Matches
 from customer_identity.matching.model import Model
 from customer_identity.normalise import normalise
@@ -51,6 +52,7 @@ class FileMatch:
         started = time.perf_counter()
         index = MemoryIndex()
         matcher = Matcher(self.model, index)
+        learner = Learner(self.model)
         clusters = Clusters()
         ids: list[str] = []
         found = capped = 0
@@ -66,9 +68,12 @@ class FileMatch:
                 clusters.add(len(entries))
                 index.add(entries)
                 matches = matcher.match(entries, only_earlier=True, link_sources=self.link_sources)
+                learner.observe(entries, matches)
                 found += _write_pairs(matches, write, clusters)
                 capped += matches.capped_keys
                 index.count(duplicates_code(TENANT), int((matches.grade >= Grade.PROBABLE).sum()))
+                if learner.due():
+                    matcher = Matcher(learner.refit(), index)
                 progress.done(len(entries))
         if self.clusters is not None:
             write_clusters(self.clusters, ((ids[n], ids[clusters.root(n)]) for n in range(len(ids))))
