@@ -94,7 +94,18 @@ def _names(a: Columns, b: Columns) -> tuple[Levels, Levels]:
     )
     given[rows[swapped]] = 4
     family[rows[swapped]] = MISSING
+    _one_name(a, b, given, family)
+    _one_name(b, a, given, family)
     return given, family
+
+
+def _one_name(a: Columns, b: Columns, given: Levels, family: Levels) -> None:
+    """Where `a` has but one name it may be either of the other's: what column it was put in tells nothing then."""
+    for column, other in ((a.given, b.family), (a.family, b.given)):
+        lone = _both(column, other) & ~_both(a.given, a.family) & (given < 3) & (family < 3)
+        rows, (x, y) = _rows(lone, column, other)
+        exchanged = rows[_similarity(x, y, JaroWinkler.similarity) > 0.92]
+        given[exchanged], family[exchanged] = 4, MISSING
 
 
 def _related_given(a: str, b: str, roots_a: str, roots_b: str) -> int:
