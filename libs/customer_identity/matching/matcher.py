@@ -167,7 +167,7 @@ class Matcher:
             log_frequency=seen.log_frequency,
             scores=scores,
             score=score,
-            grade=grade(score, levels, cautions, self.model),
+            grade=grade(score, cautions, self.model),
             cautions=cautions,
             capped_keys=capped,
         )
