@@ -19,7 +19,8 @@ _FIRST_FIT: Final = 200  # records; fewer say less than the shipped model knows
 _GROWTH: Final = 2.0  # a base twice the size has as much news again; fits cost a constant share of the stream
 _PAIRS_KEPT: Final = 40_000
 _RECORDS_KEPT: Final = 2_000
-_RANDOM_PAIRS: Final = 20_000
+_RANDOM_PAIRS: Final = 10_000  # drawn at each fit
+_RANDOM_PAIRS_KEPT: Final = 100_000
 _SEED: Final = 20_261_101
 
 
@@ -35,6 +36,7 @@ class Learner:
         self._pairs = 0
         self._kept: list[NormalisedRecord] = []
         self._records = 0
+        self._strangers = np.zeros((0, len(FIELDS)), np.int8)
         self._next = float(_FIRST_FIT)
 
     def observe(self, batch: Sequence[Entry], matches: Matches) -> None:
@@ -70,10 +72,13 @@ class Learner:
         return fit(self._start, seen, f"{self._start.version}+{self._records}")
 
     def _random_levels(self) -> NDArray[np.int8]:
+        """More pairs at each fit, beside those of earlier fits: it takes many pairs to see rare agreements by chance."""
         chance = random.Random(self._records)  # noqa: S311 - a sample, alike at each run; no secret
         ones, others = chance.choices(self._kept, k=_RANDOM_PAIRS), chance.choices(self._kept, k=_RANDOM_PAIRS)
         pairs = [(a, b) for a, b in zip(ones, others, strict=True) if a is not b]
-        return compare([a for a, _ in pairs], [b for _, b in pairs])
+        drawn = compare([a for a, _ in pairs], [b for _, b in pairs])
+        self._strangers = np.concatenate([self._strangers, drawn])[-_RANDOM_PAIRS_KEPT:]
+        return self._strangers
 
     def _places(self, before: int, more: int, room: int) -> NDArray[np.int64]:
         """Where each of `more` items goes in a reservoir that has seen `before`; `room` and above: nowhere."""

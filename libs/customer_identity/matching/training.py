@@ -17,7 +17,7 @@ from customer_identity.matching.scoring import Scorer
 
 ROUNDS: Final = 20
 _PRIOR_PAIRS: Final = 300.0
-_PRIOR_RECORDS: Final = 2_000.0
+_PRIOR_RECORDS: Final = 500.0
 _PRIOR_CHANCE_PAIRS: Final = 2_000.0
 
 _WIDTHS: Final = tuple(len(field.levels) for field in FIELDS)
@@ -74,9 +74,7 @@ def fit(start: Model, seen: Observation, version: str, *, rounds: int = ROUNDS) 
         )
         for kind, e in enumerate(base.explanations)
     )
-    return replace(
-        base, match=_named(tables[0]), explanations=explanations, duplicates_per_record=float(expected[0])
-    )
+    return replace(base, match=_named(tables[0]), explanations=explanations, duplicates_per_record=float(expected[0]))
 
 
 def _chance(start: Model, seen: Observation) -> dict[str, tuple[float, ...]]:
