@@ -24,6 +24,19 @@ _RANDOM_PAIRS_KEPT: Final = 100_000
 _SEED: Final = 20_261_101
 
 
+def refit_due(records: int, fitted_to: int) -> bool:
+    """Whether a base of so many records has news for a model that was fitted when it had `fitted_to` (0: never)."""
+    return records >= max(_FIRST_FIT, _GROWTH * fitted_to)
+
+
+def random_levels(records: Sequence[NormalisedRecord], pairs: int, *, seed: int) -> NDArray[np.int8]:
+    """Level matrix of pairs drawn at random from the records."""
+    draw = random.Random(seed)  # noqa: S311 - a sample, alike at each run; no secret
+    ones, others = draw.choices(records, k=pairs), draw.choices(records, k=pairs)
+    chosen = [(a, b) for a, b in zip(ones, others, strict=True) if a is not b]
+    return compare([a for a, _ in chosen], [b for _, b in chosen])
+
+
 class Learner:
     """Uniform samples of the records and candidate pairs seen so far (reservoirs, Vitter 1985), and fits from them."""
 
@@ -37,7 +50,7 @@ class Learner:
         self._kept: list[NormalisedRecord] = []
         self._records = 0
         self._strangers = np.zeros((0, len(FIELDS)), np.int8)
-        self._next = float(_FIRST_FIT)
+        self._fitted_to = 0
 
     def observe(self, batch: Sequence[Entry], matches: Matches) -> None:
         """Remembers a batch and the pairs it was compared in."""
@@ -56,14 +69,15 @@ class Learner:
 
     def due(self) -> bool:
         """Whether the base has grown enough since the last fit."""
-        return self._records >= self._next
+        return refit_due(self._records, self._fitted_to)
 
     def refit(self) -> Model:
         """A model fitted to what was seen so far."""
-        self._next = max(self._next * _GROWTH, self._records * _GROWTH)
+        self._fitted_to = self._records
         kept = min(self._pairs, _PAIRS_KEPT)
         seen = Observation(
             records=self._records,
+            others=float(self._records),
             levels=self._levels[:kept],
             log_frequency=self._frequencies[:kept],
             pairs_a_row=self._pairs / max(kept, 1),
@@ -72,11 +86,8 @@ class Learner:
         return fit(self._start, seen, f"{self._start.version}+{self._records}")
 
     def _random_levels(self) -> NDArray[np.int8]:
-        """More pairs at each fit, beside those of earlier fits: it takes many pairs to see rare agreements by chance."""
-        chance = random.Random(self._records)  # noqa: S311 - a sample, alike at each run; no secret
-        ones, others = chance.choices(self._kept, k=_RANDOM_PAIRS), chance.choices(self._kept, k=_RANDOM_PAIRS)
-        pairs = [(a, b) for a, b in zip(ones, others, strict=True) if a is not b]
-        drawn = compare([a for a, _ in pairs], [b for _, b in pairs])
+        """More pairs at each fit, beside those of earlier fits: it takes many to see rare agreements by chance."""
+        drawn = random_levels(self._kept, _RANDOM_PAIRS, seed=self._records)
         self._strangers = np.concatenate([self._strangers, drawn])[-_RANDOM_PAIRS_KEPT:]
         return self._strangers
 

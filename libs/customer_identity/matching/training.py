@@ -33,7 +33,9 @@ class Observation:
     """What a base shows of itself: a sample of its candidate pairs, and pairs drawn at random."""
 
     records: int
-    """Records the candidates come from."""
+    """Records whose candidates these are."""
+    others: float
+    """Records that each of them could have been paired with by chance."""
     levels: NDArray[np.int8]
     log_frequency: NDArray[np.float32]
     """Ln frequency of the equal values, per pair and field (see Scorer.log_frequency)."""
@@ -51,7 +53,7 @@ def fit(start: Model, seen: Observation, version: str, *, rounds: int = ROUNDS) 
     rarer = _rarer(base, seen) @ own.T.astype(np.float32)
     tables = np.stack([_row(base.match), *(_row({**base.chance, **e.levels}) for e in base.explanations)])
     priors = tables.copy()
-    expected = np.array([base.duplicates_per_record, *(seen.records + 1.0 if r is None else r for r in rates)])
+    expected = np.array([base.duplicates_per_record, *(seen.others + 1.0 if r is None else r for r in rates)])
     prior_rates = expected.copy()
     fixed = np.array([False, *(r is None for r in rates)])
     for _ in range(rounds):
@@ -80,7 +82,7 @@ def fit(start: Model, seen: Observation, version: str, *, rounds: int = ROUNDS) 
 def _chance(start: Model, seen: Observation) -> dict[str, tuple[float, ...]]:
     """How often random pairs agree here. In a small base some are duplicates: each counts by how little it is one."""
     unknown = np.full(seen.random_levels.shape, np.nan)
-    strangers = 1.0 - Scorer(start).shares(seen.random_levels, unknown, float(seen.records))[:, 0]
+    strangers = 1.0 - Scorer(start).shares(seen.random_levels, unknown, seen.others)[:, 0]
     counts = strangers.astype(np.float32)[None, :] @ _one_hot(seen.random_levels)
     return _named(_updated(_row(start.chance)[None, :], counts, _PRIOR_CHANCE_PAIRS)[0])
 
