@@ -12,6 +12,7 @@ from customer_identity.comparison import fields as f
 from customer_identity.normalise.record import NormalisedRecord
 
 Flags = NDArray[np.bool_]
+_UNLIKE: Final = 0.6  # Jaro-Winkler
 KNOWN_NAME_HOLDERS: Final = 3  # a given name seen this often is a name and no slip of another
 
 
@@ -62,10 +63,9 @@ def other_given_name(
     return same_family and distance >= 2 and JaroWinkler.similarity(x, y) < 0.75
 
 
-def clearly_different_people(a: NormalisedRecord, b: NormalisedRecord) -> bool:
-    """True when the whole names are so unlike that two people share whatever else the records share."""
-    name_a, name_b = f"{a.given} {a.family}".strip(), f"{b.given} {b.family}".strip()
-    if not name_a or not name_b or not (a.given and b.given):
+def unlike_given_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:
+    """True when the given names are hardly two spellings of one, nor given and family name exchanged."""
+    if not (a.given and b.given):
         return False
     if a.roots and b.roots and not set(a.roots.split()).isdisjoint(b.roots.split()):
         return False
@@ -73,7 +73,12 @@ def clearly_different_people(a: NormalisedRecord, b: NormalisedRecord) -> bool:
         return False
     straight = JaroWinkler.similarity(a.given, b.given)
     crossed = min(JaroWinkler.similarity(a.given, b.family), JaroWinkler.similarity(a.family, b.given))
-    return max(straight, crossed) < 0.6
+    return max(straight, crossed) < _UNLIKE
+
+
+def unlike_family_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:
+    """True when both are known and hardly two spellings of one."""
+    return bool(a.family and b.family) and JaroWinkler.similarity(a.family, b.family) < _UNLIKE
 
 
 def flags(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from customer_identity.blocking import MAX_CANDIDATES, enough_rarity, rarity
 from customer_identity.comparison import compare
 from customer_identity.matching import cautions as c
-from customer_identity.matching.frequencies import frequencies
+from customer_identity.matching.frequencies import frequencies, known_given_names
 from customer_identity.matching.grades import grade
 from customer_identity.matching.index import Entry, Index, records_code
 from customer_identity.matching.model import Model
@@ -131,15 +131,27 @@ class Matcher:
         shared: Mapping[int, Sequence[int]],
         known: Mapping[int, Entry],
     ) -> set[int]:
-        """Identifiers, of the batch and its candidates, that clearly different people share; hubs are among them."""
+        """Identifiers, of the batch and its candidates, that clearly different people share; hubs are among them.
+
+        People are told apart by unlike given names, if both are names (and no slips of another) or the family names
+        are unlike, too: one person's name garbled beyond recognition must not spoil that person's own address.
+        """
         fresh: set[int] = set()
+        unsure: list[tuple[int, Entry, Entry]] = []
         for entry in batch:
             for code in entry.identifiers():
                 holders = shared.get(code, ())
-                if _HUB in holders or any(
-                    n in known and c.clearly_different_people(entry.record, known[n].record) for n in holders
-                ):
+                if _HUB in holders:
                     fresh.add(code)
+                    continue
+                for other in (known[n] for n in holders if n in known):
+                    if c.unlike_given_names(entry.record, other.record):
+                        if c.unlike_family_names(entry.record, other.record):
+                            fresh.add(code)
+                        else:
+                            unsure.append((code, entry, other))
+        names = known_given_names(self._index, [entry for _, *two in unsure for entry in two])
+        fresh.update(code for code, a, b in unsure if {a.number, b.number} <= names)
         codes = {code for entry in batch for code in entry.identifiers()}
         codes.update(
             code for found in candidates.values() for n in found if n in known for code in known[n].identifiers()
