@@ -186,5 +186,7 @@ class Matcher:
 
 
 def _contested_rows(left: Sequence[Entry], right: Sequence[Entry], contested: set[int]) -> NDArray[np.bool_]:
-    rows = (not contested.isdisjoint((*a.identifiers(), *b.identifiers())) for a, b in zip(left, right, strict=True))
+    records = {entry.number: entry for entry in (*left, *right)}
+    sharing = {number for number, entry in records.items() if not contested.isdisjoint(entry.identifiers())}
+    rows = (a.number in sharing or b.number in sharing for a, b in zip(left, right, strict=True))
     return np.fromiter(rows, bool, count=len(left))

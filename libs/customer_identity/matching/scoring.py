@@ -75,13 +75,6 @@ class Scorer:
         weights = matched - self._chance[fields, at] - rarer
         return Scores(logit, weights, logit - weights.sum(axis=1), best)
 
-    def shares(self, levels: NDArray[np.int8], log_frequency: Floats, records: float) -> Floats:
-        """Probability of each kind of pair (column 0: one person; then the explanations) for each pair."""
-        matched, totals, _, _ = self._totals(levels, log_frequency, np.full(len(levels), records))
-        every = np.column_stack([np.log(self.model.duplicates_per_record) + matched.sum(axis=1), totals])
-        out: Floats = np.exp(every - np.logaddexp.reduce(every, axis=1)[:, None])
-        return out
-
     def _totals(
         self, levels: NDArray[np.int8], log_frequency: Floats, records: Floats
     ) -> tuple[Floats, Floats, Floats, NDArray[np.intp]]:

@@ -6,14 +6,13 @@ has and how its own people fill in the fields. Priors worth some hundred pairs h
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from customer_identity.comparison.fields import EXACT, FIELDS, MISSING
 from customer_identity.matching.model import Model
-from customer_identity.matching.scoring import Scorer
 
 ROUNDS: Final = 20
 _PRIOR_PAIRS: Final = 300.0
@@ -24,7 +23,7 @@ _WIDTHS: Final = tuple(len(field.levels) for field in FIELDS)
 _STARTS: Final = tuple(int(start) for start in np.concatenate([[0], np.cumsum(_WIDTHS)[:-1]]))
 _CELLS: Final = sum(_WIDTHS)
 
-_Cells = NDArray[np.float32]
+_Cells = NDArray[np.floating[Any]]
 """One number a level of a field: the levels of all fields in one row."""
 
 
@@ -47,25 +46,16 @@ class Observation:
 def fit(start: Model, seen: Observation, version: str, *, rounds: int = ROUNDS) -> Model:
     """The model likeliest for what was seen; the numbers of `start` are the priors."""
     base = replace(start, chance=_chance(start, seen), version=version)
-    rates = [e.pairs_per_record for e in base.explanations]
-    own = np.array([[f.name not in e.levels for f in FIELDS] for e in base.explanations])  # explained by chance
+    by_chance = _by_chance(base)
+    pinned = np.repeat(np.vstack([np.zeros(len(FIELDS), bool), by_chance]), _WIDTHS, axis=1)
     cells = _one_hot(seen.levels)
-    rarer = _rarer(base, seen) @ own.T.astype(np.float32)
-    tables = np.stack([_row(base.match), *(_row({**base.chance, **e.levels}) for e in base.explanations)])
-    priors = tables.copy()
-    expected = np.array([base.duplicates_per_record, *(seen.others + 1.0 if r is None else r for r in rates)])
-    prior_rates = expected.copy()
-    fixed = np.array([False, *(r is None for r in rates)])
+    rarer = _rarer(base, seen) @ by_chance.T.astype(np.float32)
+    priors = tables = _tables(base)
+    prior_rates = expected = _rates(base, seen.others)
+    fixed = np.array([False, *(e.pairs_per_record is None for e in base.explanations)])
     for _ in range(rounds):
-        totals = cells @ np.log(tables).T
-        totals[:, 1:] += rarer
-        totals += np.log(expected).astype(np.float32)
-        totals -= totals.max(axis=1, keepdims=True)
-        shares = np.exp(totals)
-        shares *= seen.pairs_a_row / shares.sum(axis=1, keepdims=True)
-        tables = _updated(priors, shares.T @ cells, _PRIOR_PAIRS)
-        pinned = np.repeat(np.vstack([np.zeros(len(FIELDS), bool), own]), _WIDTHS, axis=1)
-        tables = np.where(pinned, priors, tables).astype(np.float32)
+        shares = seen.pairs_a_row * _shares(cells, rarer, tables, expected)
+        tables = np.where(pinned, priors, _updated(priors, shares.T @ cells, _PRIOR_PAIRS))
         found = (prior_rates * _PRIOR_RECORDS + shares.sum(axis=0)) / (_PRIOR_RECORDS + seen.records)
         expected = np.where(fixed, prior_rates, found)
     explanations = tuple(
@@ -81,10 +71,36 @@ def fit(start: Model, seen: Observation, version: str, *, rounds: int = ROUNDS) 
 
 def _chance(start: Model, seen: Observation) -> dict[str, tuple[float, ...]]:
     """How often random pairs agree here. In a small base some are duplicates: each counts by how little it is one."""
-    unknown = np.full(seen.random_levels.shape, np.nan)
-    strangers = 1.0 - Scorer(start).shares(seen.random_levels, unknown, seen.others)[:, 0]
-    counts = strangers.astype(np.float32)[None, :] @ _one_hot(seen.random_levels)
-    return _named(_updated(_row(start.chance)[None, :], counts, _PRIOR_CHANCE_PAIRS)[0])
+    cells = _one_hot(seen.random_levels)
+    unknown = np.zeros((len(cells), len(start.explanations)), np.float32)
+    strangers = 1.0 - _shares(cells, unknown, _tables(start), _rates(start, seen.others))[:, :1]
+    return _named(_updated(_row(start.chance)[None, :], strangers.T @ cells, _PRIOR_CHANCE_PAIRS)[0])
+
+
+def _shares(cells: _Cells, rarer: _Cells, tables: _Cells, expected: NDArray[np.float64]) -> _Cells:
+    """Probability of each kind of pair (column 0: one person; then the explanations) for each pair."""
+    totals = cells @ np.log(tables).T
+    totals[:, 1:] += rarer
+    totals += np.log(expected).astype(np.float32)
+    out: _Cells = np.exp(totals - totals.max(axis=1, keepdims=True, initial=-np.inf))
+    out /= out.sum(axis=1, keepdims=True)
+    return out
+
+
+def _tables(model: Model) -> _Cells:
+    """Level probabilities by kind of pair, one row a kind."""
+    return np.stack([_row(model.match), *(_row({**model.chance, **e.levels}) for e in model.explanations)])
+
+
+def _rates(model: Model, others: float) -> NDArray[np.float64]:
+    """Expected pairs of each kind that a record is part of."""
+    kinds = (others + 1.0 if e.pairs_per_record is None else e.pairs_per_record for e in model.explanations)
+    return np.array([model.duplicates_per_record, *kinds])
+
+
+def _by_chance(model: Model) -> NDArray[np.bool_]:
+    """Explanations x fields: where the explanation has nothing to say, so that agreement is by chance."""
+    return np.array([[f.name not in e.levels for f in FIELDS] for e in model.explanations])
 
 
 def _rarer(model: Model, seen: Observation) -> _Cells:
