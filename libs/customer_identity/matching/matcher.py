@@ -152,10 +152,9 @@ class Matcher:
                             unsure.append((code, entry, other))
         names = known_given_names(self._index, [entry for _, *two in unsure for entry in two])
         fresh.update(code for code, a, b in unsure if {a.number, b.number} <= names)
-        codes = {code for entry in batch for code in entry.identifiers()}
-        codes.update(
-            code for found in candidates.values() for n in found if n in known for code in known[n].identifiers()
-        )
+        compared = {number for found in candidates.values() for number in found if number in known}
+        compared.update(entry.number for entry in batch)
+        codes = {code for number in compared for code in known[number].identifiers()}
         before = self._index.contested(codes)
         self._index.contest(fresh - before)
         return before | fresh

@@ -1,5 +1,6 @@
 """Match a file as a stream: each record meets only those read before it."""
 
+import gc
 import resource
 import sys
 import time
@@ -17,6 +18,7 @@ from dedupe_detector.adapters.files import pair_writer, reading, write_clusters,
 from dedupe_detector.adapters.progress import Progress
 
 TENANT = "default"
+_YOUNG_OBJECTS = 200_000  # the index makes millions of objects, none in a cycle: looking for some took a fifth of a run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class FileMatch:
     def run(self) -> MatchReport:
         """Writes pairs.csv (and clusters.csv). Raises CsvProblem or FileProblem; then nothing is written."""
         started = time.perf_counter()
+        gc.set_threshold(_YOUNG_OBJECTS)
         stream = Stream(self.model, tenant_id=TENANT, link_sources=self.link_sources)
         records = found = 0
         with ExitStack() as stack:
