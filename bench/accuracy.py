@@ -34,13 +34,18 @@ def main() -> int:
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"which (default: all): {', '.join(SETS)}")
     parser.add_argument("--data", type=Path, default=DATA, help="directory of the sets: NAME/records.csv and truth.csv")
     parser.add_argument("--orders", type=int, nargs="+", default=[0], metavar="N", help="record orders (default: 0)")
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="COLUMN", help="leave columns out: another kind of data"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there as well")
     arguments = parser.parse_args()
     print("| set | " + " | ".join(COLUMNS.values()) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
     everything: dict[str, list[dict[str, float]]] = {}
     for name in arguments.sets or SETS:
-        runs = everything[name] = [measure(arguments.data / name, order) for order in arguments.orders]
+        runs = everything[name] = [
+            measure(arguments.data / name, order, frozenset(arguments.without)) for order in arguments.orders
+        ]
         cells = [_cell([run[key] for run in runs], 0 if key in {"records_per_second", "peak_memory_mb"} else 3)
                  for key in COLUMNS]  # fmt: skip
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
@@ -49,25 +54,18 @@ def main() -> int:
     return 0
 
 
-def measure(directory: Path, order: int) -> dict[str, float]:
-    """All figures of one run over one set."""
+def measure(directory: Path, order: int, without: frozenset[str]) -> dict[str, float]:
+    """All figures of one run over one set, or over its other columns."""
     with tempfile.TemporaryDirectory() as where:
         records, pairs, clusters = directory / "records.csv", Path(where, "pairs.csv"), Path(where, "clusters.csv")
-        if order:
-            records = _shuffled(records, Path(where, "records.csv"), order)
+        if order or without:
+            records = _changed(records, Path(where, "records.csv"), order, without)
         link = directory.name in LINKED
-        matched = _run(
-            "match", records, "--output", pairs, "--clusters", clusters, *(["--link-sources"] if link else [])
-        )
-        judged = _run(
-            "evaluate",
-            pairs,
-            "--truth",
-            directory / "truth.csv",
-            "--clusters",
-            clusters,
-            *(["--link", records] if link else []),
-        )
+        truth = directory / "truth.csv"
+        linked = ["--link-sources"] if link else []
+        matched = _run("match", records, "--output", pairs, "--clusters", clusters, *linked)
+        counted: list[str | Path] = ["--link", records] if link else []
+        judged = _run("evaluate", pairs, "--truth", truth, "--clusters", clusters, *counted)
         return matched | judged
 
 
@@ -79,12 +77,16 @@ def _run(command: str, *arguments: str | Path) -> dict[str, float]:
     return figures
 
 
-def _shuffled(source: Path, target: Path, seed: int) -> Path:
+def _changed(source: Path, target: Path, seed: int, without: frozenset[str]) -> Path:
+    """The set in another order (0: its own) and without some columns."""
     with source.open(encoding="utf-8", newline="") as lines:
-        header, *rows = csv.reader(lines)
-    random.Random(seed).shuffle(rows)  # noqa: S311 - an order, the same at each run
+        rows = list(csv.DictReader(lines))
+    if seed:
+        random.Random(seed).shuffle(rows)  # noqa: S311 - an order, the same at each run
     with target.open("w", encoding="utf-8", newline="") as out:
-        csv.writer(out).writerows([header, *rows])
+        writer = csv.DictWriter(out, [name for name in rows[0] if name not in without], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
     return target
 
 
