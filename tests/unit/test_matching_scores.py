@@ -124,6 +124,12 @@ def test_twins_are_not_certain_although_all_but_the_given_name_agrees(model: Mod
     assert _pair(model, ANNA, ANNA | {"given_name": "Carla"}).grade[0] < Grade.CERTAIN
 
 
+def test_twins_with_names_alike_are_not_certain(model: Model) -> None:
+    mark, marsha = ({name: value for name, value in ANNA.items() if name != "phone"} | {"given_name": given}
+                    for given in ("Mark", "Marsha"))  # fmt: skip
+    assert _pair(model, mark, marsha).grade[0] < Grade.CERTAIN
+
+
 def test_father_and_son_of_one_name_are_told_apart_by_the_suffix(model: Model) -> None:
     father, son = ANNA | {"family_name": "Marchetti Sr"}, ANNA | {"family_name": "Marchetti Jr"}
     matches = _pair(model, father, son)

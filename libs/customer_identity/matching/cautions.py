@@ -25,7 +25,7 @@ class Cautions:
     suffix_conflict: Flags
     name_only: Flags
     weak_given_name: Flags
-    unlike_given_name: Flags
+    doubtful_given_name: Flags
     contradicted: Flags
     look_alike: Flags
 
@@ -105,8 +105,9 @@ def flags(
         suffix_conflict=levels[:, f.SUFFIX] == 0,
         name_only=np.logical_not(agrees.any(axis=1)),
         weak_given_name=given_weak & ~anchored,
-        unlike_given_name=np.fromiter((_unlike(a.given, b.given) for a, b in pairs), bool, count=count)
-        & (levels[:, f.GIVEN] < 2),
+        doubtful_given_name=np.fromiter((_two_slips_apart(a.given, b.given) for a, b in pairs), bool, count=count)
+        & (levels[:, f.GIVEN] < 3)
+        & (levels[:, f.FAMILY] == f.EXACT[f.FAMILY]),
         contradicted=(levels[:, f.BIRTH_DATE] == 0) | (levels[:, f.NATIONAL_ID] == 0),
         look_alike=np.fromiter((bool(a.look_alike or b.look_alike) for a, b in pairs), bool, count=count),
     )
@@ -136,6 +137,6 @@ def _other_given_names(
     )
 
 
-def _unlike(a: str, b: str) -> bool:
-    """True unless more than half of the letters agree: hardly one name garbled (twins share all but their names)."""
-    return bool(a and b) and Levenshtein.normalized_similarity(a, b) <= 0.5
+def _two_slips_apart(a: str, b: str) -> bool:
+    """Mark and Marsha, of one family: twins share all but such names. Initials and beginnings are no slips."""
+    return bool(a and b) and not a.startswith(b) and not b.startswith(a) and Levenshtein.distance(a, b) >= 2

@@ -34,6 +34,7 @@ def grade(score: NDArray[np.float64], cautions: Cautions, model: Model) -> NDArr
         | cautions.name_only
         | cautions.other_given_name
         | cautions.weak_given_name
+        | cautions.doubtful_given_name
         | cautions.contradicted
     )
     return np.where((score >= model.certain) & ~doubt, np.int8(Grade.CERTAIN), plain_grade(score, model))
