@@ -19,7 +19,7 @@ _FIRST_FIT: Final = 200  # records; fewer say less than the shipped model knows
 _GROWTH: Final = 2.0  # a base twice the size has as much news again; fits cost a constant share of the stream
 _PAIRS_KEPT: Final = 40_000
 _RECORDS_KEPT: Final = 2_000
-_RANDOM_PAIRS: Final = 10_000  # drawn at each fit
+_RANDOM_PAIRS: Final = 5_000  # drawn at each fit
 _RANDOM_PAIRS_KEPT: Final = 100_000
 _SEED: Final = 20_261_101
 
