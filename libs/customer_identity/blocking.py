@@ -15,9 +15,10 @@ from typing import Final
 
 from customer_identity.normalise.names import sound
 from customer_identity.normalise.record import NormalisedRecord
-from customer_identity.normalise.text import CACHE_SIZE
+from customer_identity.normalise.text import CACHE_SIZE, digits_of
 
 MAX_CANDIDATES: Final = 16  # per record; more cost time and add nothing (measured)
+_RECENT_RECORDS: Final = 4_096  # records of the batch at hand and what it is compared with: keys are asked for twice
 _ENOUGH_RARITY: Final = 7.0  # nats; about one chance hit in a thousand records
 
 
@@ -39,6 +40,7 @@ class Key:
     cap: int
 
 
+@lru_cache(maxsize=_RECENT_RECORDS)
 def keys_of(tenant_id: str, record: NormalisedRecord) -> tuple[Key, ...]:
     """All keys of a record. The tenant is part of the code, so records of two tenants never meet."""
     found: dict[int, Key] = {}
@@ -66,6 +68,7 @@ def enough_rarity(records: int) -> float:
     return min(_ENOUGH_RARITY, 0.75 * math.log(records + 2))
 
 
+@lru_cache(maxsize=_RECENT_RECORDS)
 def identifier_keys(tenant_id: str, record: NormalisedRecord) -> tuple[int, ...]:
     """Codes of the record's e-mail address and phone number: what two people may not share unnoticed."""
     codes = [key_code(tenant_id, _EMAIL, value) for value in _email(record)]
@@ -100,7 +103,7 @@ def _email_domain(r: NormalisedRecord) -> Iterator[str]:
 
 
 def _email_digits(r: NormalisedRecord) -> Iterator[str]:
-    digits = "".join(c for c in r.email_local if c.isdigit())
+    digits = digits_of(r.email_local)
     if len(digits) >= 3:
         for initial in {r.given[:1], r.family[:1]} - {""}:
             yield digits[:3] + initial

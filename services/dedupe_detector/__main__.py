@@ -30,6 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                     arguments=_evaluate_arguments),
             Command(name="explain", help="why two customers look like one person, or do not", run=_explain,
                     arguments=_explain_arguments),
+            Command(name="models list", help="the models fitted to a tenant's records", run=_list_models,
+                    arguments=_models_arguments),
+            Command(name="models pin", help="score with one version until it is unpinned", run=_pin_model,
+                    arguments=_pin_arguments),
+            Command(name="models unpin", help="score with the newest fit again, and go on fitting", run=_unpin_model,
+                    arguments=_models_arguments),
             Command(name="train", help="fit a model to a customer file, without labels", run=_train,
                     arguments=_train_arguments),
         ],
@@ -72,6 +78,16 @@ def _train_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="model.json", help="where the model goes")
     parser.add_argument("--model", type=Path, metavar="model.json", help="where to start; default: the shipped model")
     add_json(parser)
+
+
+def _models_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--tenant", help="default: the setting TENANT")
+    add_json(parser)
+
+
+def _pin_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("version", metavar="VERSION", help="as models list shows it")
+    _models_arguments(parser)
 
 
 def _count(text: str) -> int:
@@ -133,6 +149,42 @@ def _explain(options: Arguments) -> None:
         show_json_lines([found])
     else:
         print(found.as_text())
+
+
+def _list_models(options: Arguments) -> None:
+    from dataclasses import asdict
+
+    from dedupe_detector.adapters.model_tables import listing
+    from event_runtime.output import show_rows
+
+    app = _app()
+    with app.database.connect() as connection:
+        found = listing(connection, options.tenant or app.settings.tenant)
+    show_rows([asdict(model) for model in found], as_json=options.json)
+
+
+def _pin_model(options: Arguments) -> None:
+    from dedupe_detector.adapters.model_tables import pin
+    from event_runtime.faults import Fault
+    from event_runtime.output import say
+
+    app = _app()
+    tenant = options.tenant or app.settings.tenant
+    with app.database.begin() as connection:
+        if not pin(connection, tenant, options.version):
+            raise Fault(f"tenant {tenant} has no model {options.version}: see models list")
+    say(f"tenant {tenant} is scored with {options.version} until models unpin")
+
+
+def _unpin_model(options: Arguments) -> None:
+    from dedupe_detector.adapters.model_tables import unpin
+    from event_runtime.output import say
+
+    app = _app()
+    tenant = options.tenant or app.settings.tenant
+    with app.database.begin() as connection:
+        was_pinned = unpin(connection, tenant)
+    say(f"tenant {tenant} is scored with its newest fit" + ("" if was_pinned else ", as before"))
 
 
 def _train(options: Arguments) -> None:

@@ -12,6 +12,7 @@ from dedupe_detector.adapters.files import FileProblem, read_model, shipped_mode
 from dedupe_detector.application.detect_duplicates import DetectDuplicates
 from dedupe_detector.application.explain_pair import ExplainPair
 from dedupe_detector.application.find_candidates import FindCandidates
+from dedupe_detector.application.refit_models import RefitModels
 from dedupe_detector.settings import CONSUMED_TOPICS, PRODUCED_TOPICS, DetectorSettings
 from event_runtime.faults import SettingError
 from event_runtime.health import Progress
@@ -23,6 +24,7 @@ NAME = "dedupe-detector"
 PACKAGE = "dedupe_detector"
 SCHEMA = "detector"
 SOURCE = "/customer-merge/dedupe-detector"
+_LOOK_AT_GROWTH_S = 15.0  # a few index probes; how late a grown base is noticed
 
 
 class App:
@@ -73,6 +75,8 @@ class App:
         """What `run` runs: the consumer and, unless told otherwise, the relay."""
         service = self.wiring.service()
         service.loop("consumer", self._pipeline)
+        if self.settings.learn:
+            service.every(_LOOK_AT_GROWTH_S, "learning", RefitModels(self.database, self.model).run_due)
         if relay:
             service.loop("relay", self.wiring.relay)
         return service

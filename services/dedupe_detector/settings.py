@@ -20,7 +20,8 @@ class DetectorSettings(ServiceSettings):
     known_topics: ClassVar[tuple[str, ...]] = (*CONSUMED_TOPICS, *PRODUCED_TOPICS)
 
     http: HttpSettings = HttpSettings(port=8082)
-    model: str = Field(default="", description="path of a model; default: the shipped one")
+    model: str = Field(default="", description="path of the model to start from; default: the shipped one")
+    learn: bool = Field(default=True, description="fit the model to each tenant's own records as they grow in number")
     national_id_key: SecretStr | None = Field(
         default=None, description="with a key, national ids are kept only as keyed hashes (then only equal ones agree)"
     )

@@ -4,6 +4,7 @@ Every function takes columns (one tuple of strings a side) and returns one int8 
 """
 
 from collections.abc import Callable, Sequence
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from rapidfuzz.process import cpdist
 from customer_identity.comparison.fields import EXACT, FIELDS, MISSING
 from customer_identity.comparison.places import address_levels, city_levels, postcode_levels, region_levels
 from customer_identity.normalise.record import NormalisedRecord
+from customer_identity.normalise.text import digits_of
 
 Levels = NDArray[np.int8]
 Column = Sequence[str]
@@ -50,11 +52,12 @@ def _columns(records: Sequence[NormalisedRecord]) -> Columns:
 
 
 def _both(a: Column, b: Column) -> NDArray[np.bool_]:
-    return np.fromiter((bool(x and y) for x, y in zip(a, b, strict=True)), dtype=bool, count=len(a))
+    lengths = (np.fromiter(map(len, column), np.intp, count=len(column)) for column in (a, b))
+    return np.logical_and(*lengths)
 
 
 def _equal(a: Column, b: Column) -> NDArray[np.bool_]:
-    return np.fromiter((x == y for x, y in zip(a, b, strict=True)), dtype=bool, count=len(a))
+    return np.fromiter(map(eq, a, b), dtype=bool, count=len(a))
 
 
 def _rows(mask: NDArray[np.bool_], *columns: Column) -> tuple[NDArray[np.intp], list[list[str]]]:
@@ -94,7 +97,18 @@ def _names(a: Columns, b: Columns) -> tuple[Levels, Levels]:
     )
     given[rows[swapped]] = 4
     family[rows[swapped]] = MISSING
+    _one_name(a, b, given, family)
+    _one_name(b, a, given, family)
     return given, family
+
+
+def _one_name(a: Columns, b: Columns, given: Levels, family: Levels) -> None:
+    """Where `a` has but one name it may be either of the other's: what column it was put in tells nothing then."""
+    for column, other in ((a.given, b.family), (a.family, b.given)):
+        lone = _both(column, other) & ~_both(a.given, a.family) & (given < 3) & (family < 3)
+        rows, (x, y) = _rows(lone, column, other)
+        exchanged = rows[_similarity(x, y, JaroWinkler.similarity) > 0.92]
+        given[exchanged], family[exchanged] = 4, MISSING
 
 
 def _related_given(a: str, b: str, roots_a: str, roots_b: str) -> int:
@@ -182,7 +196,7 @@ def _email(a: Columns, b: Columns) -> Levels:
 def _local_level(  # noqa: PLR0917 - mapped over six columns
     a: str, b: str, rest_a: str, rest_b: str, whole: float, rest: float
 ) -> int:
-    digits_a, digits_b = "".join(c for c in a if c.isdigit()), "".join(c for c in b if c.isdigit())
+    digits_a, digits_b = digits_of(a), digits_of(b)
     level = 3 if whole > 90 else 2 if whole > 80 else 1 if whole > 60 else 0
     if len(digits_a) >= 4 and digits_a == digits_b:
         level = max(level, 3)

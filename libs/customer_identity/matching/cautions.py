@@ -12,6 +12,7 @@ from customer_identity.comparison import fields as f
 from customer_identity.normalise.record import NormalisedRecord
 
 Flags = NDArray[np.bool_]
+_UNLIKE: Final = 0.6  # Jaro-Winkler
 KNOWN_NAME_HOLDERS: Final = 3  # a given name seen this often is a name and no slip of another
 
 
@@ -24,7 +25,7 @@ class Cautions:
     suffix_conflict: Flags
     name_only: Flags
     weak_given_name: Flags
-    unlike_given_name: Flags
+    doubtful_given_name: Flags
     contradicted: Flags
     look_alike: Flags
 
@@ -62,10 +63,9 @@ def other_given_name(
     return same_family and distance >= 2 and JaroWinkler.similarity(x, y) < 0.75
 
 
-def clearly_different_people(a: NormalisedRecord, b: NormalisedRecord) -> bool:
-    """True when the whole names are so unlike that two people share whatever else the records share."""
-    name_a, name_b = f"{a.given} {a.family}".strip(), f"{b.given} {b.family}".strip()
-    if not name_a or not name_b or not (a.given and b.given):
+def unlike_given_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:
+    """True when the given names are hardly two spellings of one, nor given and family name exchanged."""
+    if not (a.given and b.given):
         return False
     if a.roots and b.roots and not set(a.roots.split()).isdisjoint(b.roots.split()):
         return False
@@ -73,7 +73,12 @@ def clearly_different_people(a: NormalisedRecord, b: NormalisedRecord) -> bool:
         return False
     straight = JaroWinkler.similarity(a.given, b.given)
     crossed = min(JaroWinkler.similarity(a.given, b.family), JaroWinkler.similarity(a.family, b.given))
-    return max(straight, crossed) < 0.6
+    return max(straight, crossed) < _UNLIKE
+
+
+def unlike_family_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:
+    """True when both are known and hardly two spellings of one."""
+    return bool(a.family and b.family) and JaroWinkler.similarity(a.family, b.family) < _UNLIKE
 
 
 def flags(
@@ -100,8 +105,9 @@ def flags(
         suffix_conflict=levels[:, f.SUFFIX] == 0,
         name_only=np.logical_not(agrees.any(axis=1)),
         weak_given_name=given_weak & ~anchored,
-        unlike_given_name=np.fromiter((_unlike(a.given, b.given) for a, b in pairs), bool, count=count)
-        & (levels[:, f.GIVEN] < 2),
+        doubtful_given_name=np.fromiter((_two_slips_apart(a.given, b.given) for a, b in pairs), bool, count=count)
+        & (levels[:, f.GIVEN] < 3)
+        & (levels[:, f.FAMILY] == f.EXACT[f.FAMILY]),
         contradicted=(levels[:, f.BIRTH_DATE] == 0) | (levels[:, f.NATIONAL_ID] == 0),
         look_alike=np.fromiter((bool(a.look_alike or b.look_alike) for a, b in pairs), bool, count=count),
     )
@@ -131,6 +137,6 @@ def _other_given_names(
     )
 
 
-def _unlike(a: str, b: str) -> bool:
-    """True unless more than half of the letters agree: hardly one name garbled (twins share all but their names)."""
-    return bool(a and b) and Levenshtein.normalized_similarity(a, b) <= 0.5
+def _two_slips_apart(a: str, b: str) -> bool:
+    """Mark and Marsha, of one family: twins share all but such names. Initials and beginnings are no slips."""
+    return bool(a and b) and not a.startswith(b) and not b.startswith(a) and Levenshtein.distance(a, b) >= 2

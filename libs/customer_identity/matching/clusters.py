@@ -1,37 +1,41 @@
-"""Clusters of records that show one person, built pair by pair as pairs are found."""
+"""Clusters of records that show one person, built record by record as pairs are found."""
 
-from typing import Final
-
-_JOIN: Final = 0.9
-_BRIDGE: Final = 0.97  # joining two clusters is a claim about many pairs at once
+from collections.abc import Sequence
 
 
 class Clusters:
     """Disjoint sets over record numbers 0..n-1."""
 
     def __init__(self) -> None:
-        self._parent: list[int] = []
-        self._size: list[int] = []
+        self._root: list[int] = []
+        self._members: dict[int, list[int]] = {}  # of clusters with two members or more
+        self.size = 0
+        """Records in all."""
 
     def add(self, count: int) -> None:
         """Adds `count` records, each a cluster of its own."""
-        start = len(self._parent)
-        self._parent.extend(range(start, start + count))
-        self._size.extend([1] * count)
+        self._root.extend(range(self.size, self.size + count))
+        self.size += count
 
     def root(self, number: int) -> int:
-        """The representative of a record's cluster."""
-        while self._parent[number] != number:
-            self._parent[number] = self._parent[self._parent[number]]
-            number = self._parent[number]
+        """The record that stands for a record's cluster."""
+        root = self._root
+        while root[number] != number:
+            root[number] = root[root[number]]
+            number = root[number]
         return number
 
-    def join(self, a: int, b: int, score: float) -> None:
-        """Joins two records' clusters when the score is high enough for what joining them claims."""
+    def members(self, number: int) -> Sequence[int]:
+        """All records of a record's cluster, itself among them."""
+        root = self.root(number)
+        return self._members.get(root, (root,))
+
+    def join(self, a: int, b: int) -> None:
+        """Makes two records' clusters one."""
         a, b = self.root(a), self.root(b)
-        if a == b or score < (_BRIDGE if min(self._size[a], self._size[b]) > 1 else _JOIN):
+        if a == b:
             return
-        if self._size[a] < self._size[b]:
+        if len(self.members(a)) < len(self.members(b)):
             a, b = b, a
-        self._parent[b] = a
-        self._size[a] += self._size[b]
+        self._members.setdefault(a, [a]).extend(self._members.pop(b, [b]))
+        self._root[b] = a

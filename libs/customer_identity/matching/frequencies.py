@@ -63,6 +63,13 @@ def frequencies(index: Index, scorer: Scorer, left: Sequence[Entry], right: Sequ
     )
 
 
+def known_given_names(index: Index, entries: Sequence[Entry]) -> set[int]:
+    """Numbers of the entries whose given name is a name (see Frequencies.known_left)."""
+    codes = {e.number: value_code(e.tenant_id, GIVEN, e.record.given) for e in entries if not e.record.roots}
+    counts = index.counts(set(codes.values())) if codes else {}
+    return {e.number for e in entries if e.record.roots or counts.get(codes.get(e.number, 0), 0) >= KNOWN_NAME_HOLDERS}
+
+
 def _value_codes(entry: Entry) -> list[int]:
     """Counter codes of a record's values by field; 0, which counts nothing, for absent ones."""
     return [

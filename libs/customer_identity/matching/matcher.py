@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from customer_identity.blocking import MAX_CANDIDATES, enough_rarity, rarity
 from customer_identity.comparison import compare
 from customer_identity.matching import cautions as c
-from customer_identity.matching.frequencies import frequencies
+from customer_identity.matching.frequencies import frequencies, known_given_names
 from customer_identity.matching.grades import grade
 from customer_identity.matching.index import Entry, Index, records_code
 from customer_identity.matching.model import Model
@@ -131,19 +131,30 @@ class Matcher:
         shared: Mapping[int, Sequence[int]],
         known: Mapping[int, Entry],
     ) -> set[int]:
-        """Identifiers, of the batch and its candidates, that clearly different people share; hubs are among them."""
+        """Identifiers, of the batch and its candidates, that clearly different people share; hubs are among them.
+
+        People are told apart by unlike given names, if both are names (and no slips of another) or the family names
+        are unlike, too: one person's name garbled beyond recognition must not spoil that person's own address.
+        """
         fresh: set[int] = set()
+        unsure: list[tuple[int, Entry, Entry]] = []
         for entry in batch:
             for code in entry.identifiers():
                 holders = shared.get(code, ())
-                if _HUB in holders or any(
-                    n in known and c.clearly_different_people(entry.record, known[n].record) for n in holders
-                ):
+                if _HUB in holders:
                     fresh.add(code)
-        codes = {code for entry in batch for code in entry.identifiers()}
-        codes.update(
-            code for found in candidates.values() for n in found if n in known for code in known[n].identifiers()
-        )
+                    continue
+                for other in (known[n] for n in holders if n in known):
+                    if c.unlike_given_names(entry.record, other.record):
+                        if c.unlike_family_names(entry.record, other.record):
+                            fresh.add(code)
+                        else:
+                            unsure.append((code, entry, other))
+        names = known_given_names(self._index, [entry for _, *two in unsure for entry in two])
+        fresh.update(code for code, a, b in unsure if {a.number, b.number} <= names)
+        compared = {number for found in candidates.values() for number in found if number in known}
+        compared.update(entry.number for entry in batch)
+        codes = {code for number in compared for code in known[number].identifiers()}
         before = self._index.contested(codes)
         self._index.contest(fresh - before)
         return before | fresh
@@ -167,12 +178,14 @@ class Matcher:
             log_frequency=seen.log_frequency,
             scores=scores,
             score=score,
-            grade=grade(score, levels, cautions, self.model),
+            grade=grade(score, cautions, self.model),
             cautions=cautions,
             capped_keys=capped,
         )
 
 
 def _contested_rows(left: Sequence[Entry], right: Sequence[Entry], contested: set[int]) -> NDArray[np.bool_]:
-    rows = (not contested.isdisjoint((*a.identifiers(), *b.identifiers())) for a, b in zip(left, right, strict=True))
+    records = {entry.number: entry for entry in (*left, *right)}
+    sharing = {number for number, entry in records.items() if not contested.isdisjoint(entry.identifiers())}
+    rows = (a.number in sharing or b.number in sharing for a, b in zip(left, right, strict=True))
     return np.fromiter(rows, bool, count=len(left))

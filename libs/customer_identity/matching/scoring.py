@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from customer_identity.comparison.fields import EXACT, FIELDS, MISSING
+from customer_identity.matching.cells import one_hot, row_of
 from customer_identity.matching.model import Model
 
 _WIDTH: Final = max(len(field.levels) for field in FIELDS)
-_AGREEMENT_CAP: Final = 9.0
-"""Nats: agreement beyond this cannot drown a contradiction (however many fields agree, another birth date counts)."""
 _PRIOR_RECORDS: Final = 500.0
 """For how many records the model's own share of duplicates counts, against what was found in this base."""
 
@@ -38,13 +37,10 @@ class Scorer:
         """Tables of the model's logarithms, one row a field; the last column is for a missing field (no evidence)."""
         self.model = model
         self._match = _table([model.match[f.name] for f in FIELDS])
-        chance = [model.chance[f.name] for f in FIELDS]
-        self._other = np.stack(
-            [_table([e.levels.get(f.name, c) for f, c in zip(FIELDS, chance, strict=True)]) for e in model.explanations]
-        )
-        self._by_chance = np.array([[f.name not in e.levels for f in FIELDS] for e in model.explanations])
-        self._chance = _table(chance)
-        self._exact_by_chance = np.log([c[-1] for c in chance])
+        self._chance = _table([model.chance[f.name] for f in FIELDS])
+        self._exact_by_chance = np.log([model.chance[f.name][-1] for f in FIELDS])
+        self._others = np.log(level_tables(model)[1:]).T
+        self._by_chance = fields_by_chance(model).T.astype(np.float32)
         self._rates = np.array(
             [np.nan if e.pairs_per_record is None else np.log(e.pairs_per_record) for e in model.explanations]
         )
@@ -64,41 +60,28 @@ class Scorer:
 
         Per pair: `log_frequency` as above, `records` in the base it was found in, `duplicates` found there so far.
         """
-        matched, totals, rarer, at = self._totals(levels, log_frequency, records)
-        best = totals.argmax(axis=1)
-        fields = np.arange(len(FIELDS))
-        against_best = matched - self._other[best[:, None], fields, at] - np.where(self._by_chance[best], rarer, 0.0)
-        expected = np.log((self.model.duplicates_per_record * _PRIOR_RECORDS + duplicates) / (_PRIOR_RECORDS + records))
-        logit = expected + matched.sum(axis=1) - np.logaddexp.reduce(totals, axis=1)
-        against = np.minimum(against_best, 0.0).sum(axis=1)
-        logit = np.minimum(logit, np.minimum(logit - against, _AGREEMENT_CAP) + against)
-        weights = matched - self._chance[fields, at] - rarer
-        return Scores(logit, weights, logit - weights.sum(axis=1), best)
-
-    def shares(self, levels: NDArray[np.int8], log_frequency: Floats, records: float) -> Floats:
-        """Probability of each kind of pair (column 0: one person; then the explanations) for each pair."""
-        matched, totals, _, _ = self._totals(levels, log_frequency, np.full(len(levels), records))
-        every = np.column_stack([np.log(self.model.duplicates_per_record) + matched.sum(axis=1), totals])
-        out: Floats = np.exp(every - np.logaddexp.reduce(every, axis=1)[:, None])
-        return out
-
-    def _totals(
-        self, levels: NDArray[np.int8], log_frequency: Floats, records: Floats
-    ) -> tuple[Floats, Floats, Floats, NDArray[np.intp]]:
-        """Per pair: ln m; ln(expected x probability) by explanation; ln of how much rarer equal values are; columns."""
-        fields = np.arange(len(FIELDS))
         at = np.where(levels == MISSING, _WIDTH, levels).astype(np.intp)
+        fields = np.arange(len(FIELDS))
+        matched = self._match[fields, at]
         equal = (levels == np.asarray(EXACT)) & ~np.isnan(log_frequency)
         rarer = np.where(equal, log_frequency - self._exact_by_chance, 0.0)
-        totals = np.empty((len(levels), len(self._rates)))
-        for kind, rate in enumerate(self._rates):
-            by_chance = rarer[:, self._by_chance[kind]].sum(axis=1)
-            totals[:, kind] = (
-                self._other[kind][fields, at].sum(axis=1)
-                + by_chance
-                + (np.log(records + 1.0) if np.isnan(rate) else rate)
-            )
-        return self._match[fields, at], totals, rarer, at
+        everyone = np.isnan(self._rates)
+        rates = np.where(everyone, np.log(records + 1.0)[:, None], np.where(everyone, 0.0, self._rates))
+        totals = one_hot(levels) @ self._others + rarer @ self._by_chance + rates
+        expected = np.log((self.model.duplicates_per_record * _PRIOR_RECORDS + duplicates) / (_PRIOR_RECORDS + records))
+        logit = expected + matched.sum(axis=1) - np.logaddexp.reduce(totals, axis=1)
+        weights = matched - self._chance[fields, at] - rarer
+        return Scores(logit, weights, logit - weights.sum(axis=1), totals.argmax(axis=1))
+
+
+def level_tables(model: Model) -> NDArray[np.float32]:
+    """Level probabilities by kind of pair, one row of cells a kind: one person first, then the explanations."""
+    return np.stack([row_of(model.match), *(row_of({**model.chance, **e.levels}) for e in model.explanations)])
+
+
+def fields_by_chance(model: Model) -> NDArray[np.bool_]:
+    """Explanations x fields: where the explanation has nothing to say, so that values agree by chance."""
+    return np.array([[f.name not in e.levels for f in FIELDS] for e in model.explanations])
 
 
 def probability(logit: Floats) -> Floats:

@@ -25,6 +25,7 @@ _PLUS_TAGS: Final = _GMAIL | {
     "protonmail.com",
 }
 _MIN_PHONE_DIGITS: Final = 6
+_MIN_EMAIL_DIGITS: Final = 4  # fewer are a year or a house number, not an address
 
 
 class Email(NamedTuple):
@@ -59,8 +60,9 @@ def parse_email(raw: str) -> Email:
     if not local:
         local, domain = domain, ""
     domain = domain.strip(".")
-    readable = any(c.isalpha() for c in local + domain)
-    if not local or not readable or is_placeholder(folded) or is_placeholder_email(local, domain):
+    if not any(c.isalpha() for c in local + domain):
+        return _digits_alone(local)
+    if not local or is_placeholder(folded) or is_placeholder_email(local, domain):
         return _NO_EMAIL
     if domain in _PLUS_TAGS or not domain:
         local = local.partition("+")[0] or local
@@ -93,6 +95,14 @@ def parse_phone(raw: str, region: str) -> Phone:
     if is_placeholder_digits(national):
         return _NO_PHONE
     return Phone(national, extension, strict + (f"x{extension}" if extension else ""))
+
+
+def _digits_alone(text: str) -> Email:
+    """An address that lost its letters: its digits can still tell two people apart, and approve nothing."""
+    digits = _NOT_DIGIT.sub("", text)
+    if len(digits) < _MIN_EMAIL_DIGITS or is_placeholder_digits(digits):
+        return _NO_EMAIL
+    return Email(digits, "", "")
 
 
 def _split_run_on(digits: str) -> tuple[str, str]:

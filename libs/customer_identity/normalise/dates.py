@@ -15,7 +15,10 @@ _PIVOT: Final = 30  # a two-digit year up to this one is of this century
 
 
 class BirthDate(NamedTuple):
-    """`ymd` is YYYYMMDD, empty when unknown; `ambiguous` when day and month could as well be the other way round."""
+    """`ymd` is YYYYMMDD, empty when unknown; `ambiguous` when day and month could as well be the other way round.
+
+    A month or day that no calendar has is kept: it is a slip of one, and the digits around it still tell.
+    """
 
     ymd: str
     ambiguous: bool
@@ -26,7 +29,7 @@ _NONE: Final = BirthDate("", ambiguous=False)
 
 @lru_cache(maxsize=CACHE_SIZE)
 def parse_date(raw: str, country: str) -> BirthDate:
-    """A calendar date, or nothing when the text is none; the country decides 4/5 only where the text does not."""
+    """A date, or nothing when the text is none; the country decides 4/5 only where the text does not."""
     text = fold(raw).split("t")[0] if re.match(r"\d{4}-\d\d-\d\dt", fold(raw)) else fold(raw)
     numbers = re.findall(r"\d+", text)
     month_word = next((_MONTHS[w[:3]] for w in re.findall(r"[a-z]{3,}", text) if w[:3] in _MONTHS), 0)
@@ -45,13 +48,17 @@ def parse_date(raw: str, country: str) -> BirthDate:
 
 
 def _compact(text: str) -> BirthDate:
+    """Eight digits: the year first, unless only the year last gives a date of the calendar."""
     found = _year_first(int(text[:4]), int(text[4:6]), int(text[6:]))
-    return found if found.ymd else _year_last(int(text[:2]), int(text[2:4]), int(text[4:]), month_first=False)
+    if found.ymd and _in_calendar(found.ymd):
+        return found
+    other = _year_last(int(text[:2]), int(text[2:4]), int(text[4:]), month_first=False)
+    return other if other.ymd and _in_calendar(other.ymd) else found
 
 
 def _year_first(year: int, second: int, third: int) -> BirthDate:
     """ISO order; a month above twelve means that day and month were exchanged."""
-    if second > 12 >= third:
+    if 12 < second <= 31 and third <= 12:
         return _checked(year, third, second, ambiguous=False)
     return _checked(year, second, third, ambiguous=False)
 
@@ -74,6 +81,9 @@ def _year(text: str) -> int:
 
 def _checked(year: int, month: int, day: int, *, ambiguous: bool) -> BirthDate:
     ymd = f"{year:04d}{month:02d}{day:02d}"
-    if not (_OLDEST_YEAR <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= 31) or ymd in _PLACEHOLDERS:
-        return _NONE
-    return BirthDate(ymd, ambiguous)
+    known = _OLDEST_YEAR <= year <= 9999 and (month or day) and month <= 99 and day <= 99
+    return BirthDate(ymd, ambiguous) if known and ymd not in _PLACEHOLDERS else _NONE
+
+
+def _in_calendar(ymd: str) -> bool:
+    return 1 <= int(ymd[4:6]) <= 12 and 1 <= int(ymd[6:]) <= 31

@@ -15,8 +15,10 @@ from customer_identity.normalise.text import CACHE_SIZE, fold, looks_like_anothe
 from customer_identity.records import CustomerRecord
 
 NORMALISER_VERSION: Final = (
-    1  # raised whenever the same raw value may normalise differently: indexed records are then rebuilt
+    2  # raised whenever the same raw value may normalise differently: indexed records are then rebuilt
 )
+
+_WHOLE_PHONE_DIGITS: Final = 8  # a number without letters in the e-mail column is a phone from this length on
 
 
 class NormalisedRecord(NamedTuple):
@@ -102,7 +104,8 @@ def _in_their_columns(email: str, phone: str) -> tuple[str, str]:
     if "@" in phone and "@" not in email:
         return phone, email
     if email and not phone and "@" not in email and not any(c.isalpha() for c in email):
-        return "", email
+        whole_number = sum(c.isdigit() for c in email) >= _WHOLE_PHONE_DIGITS
+        return ("", email) if whole_number else (email, "")
     return email, phone
 
 

@@ -52,6 +52,12 @@ def looks_like_another(value: str) -> bool:
     return any(_OTHER_SCRIPT.search(word) and _LATIN.search(word) for word in value.split())
 
 
+@lru_cache(maxsize=CACHE_SIZE)
+def digits_of(value: str) -> str:
+    """The digits of a value, in their order."""
+    return "".join(filter(str.isdigit, value))
+
+
 def word_set(text: str) -> frozenset[str]:
     """The words of a table written as text."""
     return frozenset(text.split())

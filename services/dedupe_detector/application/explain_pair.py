@@ -9,6 +9,7 @@ from customer_identity.matching.grades import Grade
 from customer_identity.matching.matcher import Matcher
 from customer_identity.matching.model import Model
 from dedupe_detector.adapters.postgres_index import PostgresIndex
+from dedupe_detector.application.scoring_models import ScoringModels
 from event_runtime.faults import Fault
 
 
@@ -44,8 +45,8 @@ class ExplainPair:
     """Scores one pair afresh from the index."""
 
     def __init__(self, model: Model) -> None:
-        """With the model the service scores with."""
-        self._model = model
+        """With the model of tenants that have no fit of their own yet."""
+        self._models = ScoringModels(model)
 
     def explain(self, connection: Connection, tenant_id: str, one: str, other: str) -> Explanation:
         """Raises UnknownCustomer when either is not in the index (never seen, or erased)."""
@@ -56,14 +57,15 @@ class ExplainPair:
                 raise UnknownCustomer(f"customer {customer_id} of tenant {tenant_id}: never seen, or erased")
         if one == other:
             raise UnknownCustomer("name two different customers")
-        matches = Matcher(self._model, index).compare_pair(found[one], found[other])
+        model = self._models.of(connection, [tenant_id])[tenant_id]
+        matches = Matcher(model, index).compare_pair(found[one], found[other])
         return Explanation(
             customer_ids=(one, other),
             score=round(float(matches.score[0]), 6),
             grade=Grade(int(matches.grade[0])).label,
-            model_version=self._model.version,
+            model_version=model.version,
             evidence=tuple(evidence_of(matches, 0)),
             rest=round(float(matches.scores.rest[0]) / BIT, 4),
             blocked_because=tuple(blocks(matches, 0)),
-            sentence=sentence(matches, 0, [e.name for e in self._model.explanations]),
+            sentence=sentence(matches, 0, [e.name for e in model.explanations]),
         )

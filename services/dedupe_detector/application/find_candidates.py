@@ -23,6 +23,7 @@ from customer_identity.matching.model import Model
 from dedupe_detector.adapters import identity_tables, pair_tables
 from dedupe_detector.adapters.pair_tables import PairChange, PairKey, ScoredPair, pair_key
 from dedupe_detector.adapters.postgres_index import PostgresIndex
+from dedupe_detector.application.scoring_models import ScoringModels
 from event_runtime.drafts import Draft
 from event_runtime.publisher import Publisher
 
@@ -34,8 +35,8 @@ class FindCandidates:
     """Matching of a batch against the whole index, inside one open transaction."""
 
     def __init__(self, model: Model, publisher: Publisher) -> None:
-        """With the model that scores and the publisher that makes drafts."""
-        self._model = model
+        """With the model of tenants that have no fit of their own yet, and the publisher that makes drafts."""
+        self._models = ScoringModels(model)
         self._publisher = publisher
 
     def find(self, connection: Connection, customers: Sequence[tuple[str, str]]) -> list[Draft]:
@@ -47,9 +48,15 @@ class FindCandidates:
         numbers = {(entry.tenant_id, entry.customer_id): entry.number for entry in batch}
         standing = pair_tables.open_pairs_of(connection, list(numbers))
         also = self._also(index, standing, numbers)
-        matcher = Matcher(self._model, index)
-        looked_up = _scored(matcher.match(batch, only_earlier=False, also=also), set(standing))
-        scored = _as_held(index, matcher, looked_up, set(standing))
+        models = self._models.of(connection, {entry.tenant_id for entry in batch})
+        scored: dict[PairKey, _Scored] = {}
+        for tenant, model in models.items():
+            matcher = Matcher(model, index)
+            own = [entry for entry in batch if entry.tenant_id == tenant]
+            here = {entry.number for entry in own}
+            matches = matcher.match(own, only_earlier=False, also=[pair for pair in also if pair[0] in here])
+            told = {key for key in standing if key.tenant_id == tenant}
+            scored |= _as_held(index, matcher, _scored(matches, model, told), told)
         changes = self._record(connection, scored)
         self._count(index, changes)
         found = [change for change in changes if change.state == pair_tables.OPEN]
@@ -103,7 +110,7 @@ class FindCandidates:
                     state=state,
                     grade=one.grade,
                     score=float(one.matches.score[one.row]),
-                    evidence=evidence_digest(one.matches, one.row, self._model.version),
+                    evidence=evidence_digest(one.matches, one.row, one.model.version),
                 )
             )
         return pair_tables.record(connection, pairs)
@@ -178,7 +185,7 @@ class FindCandidates:
             score=float(matches.score[row]),
             grade=Grade(grades.Grade(change.grade).name),
             evidence=tuple(Evidence(field=e.field, level=e.level, weight=e.weight) for e in evidence_of(matches, row)),
-            model_version=self._model.version,
+            model_version=scored.model.version,
             safe_to_automate=not blocked,
             blocked_because=tuple(blocked),
             detected_at=at,
@@ -191,6 +198,7 @@ class _Scored:
 
     matches: Matches
     row: int
+    model: Model
 
     @property
     def sides(self) -> tuple[Entry, Entry]:
@@ -203,12 +211,12 @@ class _Scored:
         return int(self.matches.grade[self.row])
 
 
-def _scored(matches: Matches, standing: set[PairKey]) -> dict[PairKey, _Scored]:
+def _scored(matches: Matches, model: Model, standing: set[PairKey]) -> dict[PairKey, _Scored]:
     """What is worth recording: pairs that hold, and those that were told of whether they hold or not."""
     out: dict[PairKey, _Scored] = {}
     for row, (a, b) in enumerate(zip(matches.left, matches.right, strict=True)):
         key = pair_key(a.tenant_id, a.customer_id, b.customer_id)
-        one = _Scored(matches=matches, row=row)
+        one = _Scored(matches=matches, row=row, model=model)
         if one.grade != grades.Grade.NONE or key in standing:
             out[key] = one
     return out
@@ -239,7 +247,8 @@ def _as_held(
     batch = {entry.number: entry for pair in changed.values() for entry in pair}
     # a whole look-up, since it also notices which identifiers of the new version other people share
     also = [(a.number, b.number) for a, b in changed.values()]
-    again = _scored(matcher.match([batch[n] for n in sorted(batch)], only_earlier=False, also=also), standing)
+    matches = matcher.match([batch[n] for n in sorted(batch)], only_earlier=False, also=also)
+    again = _scored(matches, matcher.model, standing)
     return fresh | {key: again[key] for key in changed if key in again}
 
 

@@ -1,0 +1,108 @@
+"""Fitted models by tenant: which one scores, and the samples of records that the next is fitted to."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from customer_identity.matching.index import Entry
+from dedupe_detector.adapters.postgres_index import entry_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedModel:
+    """A fit without its numbers."""
+
+    tenant_id: str
+    version: str
+    records: int
+    pinned: bool
+    fitted_at: datetime
+
+
+# The pinned one, else the newest.
+_SCORING = text("""
+    SELECT DISTINCT ON (tenant_id) tenant_id, version FROM detector.models
+    WHERE tenant_id = ANY(CAST(:tenants AS text[])) ORDER BY tenant_id, pinned DESC, records DESC, fitted_at DESC
+""")
+_MODEL = text("SELECT model FROM detector.models WHERE tenant_id = :tenant AND version = :version")
+_INSERT = text("""
+    INSERT INTO detector.models (tenant_id, version, records, model) VALUES (:tenant, :version, :records, :model)
+    ON CONFLICT (tenant_id, version) DO UPDATE SET model = excluded.model, fitted_at = clock_timestamp()
+""")
+_LIST = text("""
+    SELECT tenant_id, version, records, pinned, fitted_at FROM detector.models
+    WHERE tenant_id = :tenant ORDER BY records DESC, fitted_at DESC
+""")
+_UNPIN = text("UPDATE detector.models SET pinned = false WHERE tenant_id = :tenant AND pinned")
+_PIN = text("UPDATE detector.models SET pinned = true WHERE tenant_id = :tenant AND version = :version")
+# One index probe a tenant, however many records they have.
+_TENANTS = text("""
+    WITH RECURSIVE tenants AS (
+        (SELECT tenant_id FROM detector.records ORDER BY tenant_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT r.tenant_id FROM detector.records r WHERE r.tenant_id > t.tenant_id ORDER BY r.tenant_id LIMIT 1)
+        FROM tenants t WHERE t.tenant_id IS NOT NULL
+    )
+    SELECT t.tenant_id, coalesce(m.records, 0) AS fitted_to, coalesce(m.pinned, false) AS pinned
+    FROM tenants t
+    LEFT JOIN LATERAL (
+        SELECT records, pinned FROM detector.models WHERE tenant_id = t.tenant_id
+        ORDER BY pinned DESC, records DESC LIMIT 1
+    ) AS m ON true
+    WHERE t.tenant_id IS NOT NULL
+""")
+_SAMPLE = text("""
+    SELECT number, tenant_id, customer_id, version, source, comparable FROM detector.records
+    WHERE tenant_id = :tenant AND comparable IS NOT NULL ORDER BY random() LIMIT :size
+""")
+_ALONE = text("SELECT pg_try_advisory_xact_lock(hashtext('detector.models'), 0)")
+
+
+def scoring(connection: Connection, tenants: Iterable[str]) -> Mapping[str, str]:
+    """The version that scores each tenant's records; tenants without a fit are left out."""
+    rows = connection.execute(_SCORING, {"tenants": sorted(tenants)})
+    return {row.tenant_id: row.version for row in rows}
+
+
+def model_text(connection: Connection, tenant: str, version: str) -> str:
+    """A fit as JSON."""
+    found: str = connection.execute(_MODEL, {"tenant": tenant, "version": version}).scalar_one()
+    return found
+
+
+def insert(connection: Connection, tenant: str, version: str, records: int, model: str) -> None:
+    """A new fit; from the commit on it scores, unless another is pinned."""
+    connection.execute(_INSERT, {"tenant": tenant, "version": version, "records": records, "model": model})
+
+
+def listing(connection: Connection, tenant: str) -> list[FittedModel]:
+    """A tenant's fits, the newest first."""
+    return [FittedModel(**row._mapping) for row in connection.execute(_LIST, {"tenant": tenant})]  # noqa: SLF001 - SQLAlchemy's documented name
+
+
+def pin(connection: Connection, tenant: str, version: str) -> bool:
+    """Has this version score until it is unpinned; False when the tenant has no such version."""
+    connection.execute(_UNPIN, {"tenant": tenant})
+    return connection.execute(_PIN, {"tenant": tenant, "version": version}).rowcount == 1
+
+
+def unpin(connection: Connection, tenant: str) -> bool:
+    """Has the newest fit score again; False when none was pinned."""
+    return connection.execute(_UNPIN, {"tenant": tenant}).rowcount > 0
+
+
+def fitted_to(connection: Connection) -> Mapping[str, int]:
+    """Records at the newest fit, 0 without any, of every tenant whose model is not pinned."""
+    return {row.tenant_id: row.fitted_to for row in connection.execute(_TENANTS) if not row.pinned}
+
+
+def sample(connection: Connection, tenant: str, size: int) -> list[Entry]:
+    """So many of a tenant's records, drawn at random."""
+    return [entry_of(*row) for row in connection.execute(_SAMPLE, {"tenant": tenant, "size": size})]
+
+
+def alone(connection: Connection) -> bool:
+    """Whether this transaction is the only one that fits models; another's does not wait, it goes without."""
+    return bool(connection.execute(_ALONE).scalar_one())
