@@ -1,6 +1,7 @@
 """The wire language: one model per event, and the catalogue that says where each travels."""
 
 from customer_events.base import (
+    MAX_ITEMS,
     NO_HASH,
     Event,
     StreamEvent,
@@ -106,6 +107,7 @@ __all__ = [
     "CATALOGUE",
     "DEFAULT_STREAMS",
     "INPUT_COLUMNS",
+    "MAX_ITEMS",
     "NOTICES",
     "NO_HASH",
     "TERMINAL_OUTCOMES",

@@ -61,6 +61,8 @@ def execute(
 
     For what runs in every batch: around a statement SQLAlchemy does as much work as the driver. Raises psycopg.Error.
     """
+    if not connection.in_transaction():
+        connection.begin()  # as SQLAlchemy's own statements do
     driver = driver_of(connection)
     try:
         return driver.execute(statement, parameters)

@@ -49,6 +49,10 @@ class BadSignature(Fault):
     """There is a signature, and it does not vouch for the record. Says why, and never repeats what stands in it."""
 
 
+class ExpiredSignature(BadSignature):
+    """The signature was good once: the record came too late, or is handled again after a long time."""
+
+
 class SigningSettings(Section):
     """With which key commands are signed."""
 
@@ -101,7 +105,7 @@ class Verifier:
     leeway: timedelta = timedelta(seconds=60)
 
     def check(self, signature: bytes, record: SignedRecord, now: datetime) -> str:
-        """Return the id of the key that vouches for the record. Raises BadSignature."""
+        """Return the id of the key that vouches for the record. Raises BadSignature, ExpiredSignature."""
         key_id, claims = self._opened(signature)
         expected = {
             "aud": (self.audience, "it is meant for another audience"),
@@ -111,11 +115,12 @@ class Verifier:
         }
         for claim, (value, reason) in expected.items():
             said = claims.get(claim)
-            if not isinstance(said, str) or not hmac.compare_digest(said.encode(), value.encode()):
+            told = said.encode("utf-8", "surrogatepass") if isinstance(said, str) else b""
+            if not hmac.compare_digest(told, value.encode()):
                 raise BadSignature(reason)
         expiry = claims.get("exp")
         if type(expiry) is not int or expiry <= (now - self.leeway).timestamp():
-            raise BadSignature("it has expired")
+            raise ExpiredSignature("it has expired")
         return key_id
 
     def _opened(self, signature: bytes) -> tuple[str, Mapping[str, Any]]:

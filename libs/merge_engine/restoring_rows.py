@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from customer_identity.merging import Conflict, Kept, Returned
 from merge_engine.compiled_plan import CompiledPlan
@@ -46,6 +46,10 @@ class JournalEntry:
         return [place for place, row_id in enumerate(self.line_ids or self.row_ids, start=1) if row_id in wanted]
 
 
+# An event takes no list that is longer than 10,000, and nobody reads that many.
+_LISTED = 1_000
+
+
 @dataclass(slots=True)
 class Restoration:
     """What an undo did so far, and what it could not do."""
@@ -64,21 +68,47 @@ class Restoration:
         if rows:
             self.kept.append(Kept(table=table, rows=rows, reason=reason))
 
+    def told(self) -> tuple[tuple[Kept, ...], tuple[Conflict, ...]]:
+        """What was not put back, as it is told: rows kept for the same reason are one figure.
+
+        So are conflicts, after the first thousand.
+        """
+        figures: dict[tuple[str, str], int] = defaultdict(int)
+        for kept in self.kept:
+            figures[kept.table, kept.reason] += kept.rows
+        for conflict in self.conflicts[_LISTED:]:
+            figures[conflict.table, conflict.reason] += 1
+        sums = (Kept(table=table, rows=rows, reason=reason) for (table, reason), rows in figures.items())
+        return tuple(sums), tuple(self.conflicts[:_LISTED])
+
     def returned_rows(self) -> tuple[Returned, ...]:
         """Figures by table."""
         return tuple(Returned(table=table, rows=rows) for table, rows in self.returned.items() if rows)
 
 
-def undo_entry(connection: Connection, compiled: CompiledPlan, entry: JournalEntry, done: Restoration) -> set[str]:
+def in_the_way(fault: BaseException) -> bool:
+    """Whether a constraint stands in a row's way."""
+    return isinstance(fault, IntegrityError)
+
+
+def undo_entry(
+    connection: Connection,
+    compiled: CompiledPlan,
+    entry: JournalEntry,
+    done: Restoration,
+    *,
+    stays: Callable[[BaseException], bool] = in_the_way,
+) -> set[str]:
     """Take one line back, or the part of it that `entry` holds; answers the ids of the rows that are as they were.
 
-    What cannot go back is reported in `done`. Lines about records (WINNER, LOSER) are not rows: see restoring_fields.
+    What cannot go back is reported in `done`; `stays` says of which faults a row stays. Lines about records (WINNER,
+    LOSER) are not rows: see restoring_fields.
     """
     undo = compiled.undo.children.get(entry.label)
     if undo is None:
         done.keep(entry.label, len(entry.row_ids), "NOT_IN_PLAN")
         return set()
-    return _WAYS[entry.action](_Line(connection=connection, undo=undo, entry=entry, done=done))
+    return _WAYS[entry.action](_Line(connection=connection, undo=undo, entry=entry, done=done, stays=stays))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +119,7 @@ class _Line:
     undo: ChildUndo
     entry: JournalEntry
     done: Restoration
+    stays: Callable[[BaseException], bool]
 
     def move_back(self) -> set[str]:
         """Give rows back that still belong to whom they went to, whatever else changed in them."""
@@ -217,7 +248,9 @@ class _Line:
         try:
             with self.connection.begin_nested():
                 return do(row_ids), set()
-        except IntegrityError as error:
+        except DBAPIError as error:
+            if not self.stays(error):
+                raise
             if len(row_ids) == 1:
                 state = getattr(error.orig, "sqlstate", "")
                 reason = "TAKEN_SINCE" if state == "23505" else f"CONSTRAINT {state}"

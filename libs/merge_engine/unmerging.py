@@ -159,6 +159,7 @@ def _take_apart(
     redirects = tuple(redirect for id_, subtree in subtrees.items() for redirect in redirects_of_unmerge(id_, subtree))
     keep_redirects(connection, compiled, [(scope.merge.merge_id, scope.tenant_id, redirects)], now)
     versions = restore_records(connection, compiled, scope, subtrees, done)
+    kept, conflicts = done.told()
     return Unmerged(
         order=order,
         unmerge_id=_record(connection, compiled, order, scope),
@@ -167,9 +168,9 @@ def _take_apart(
         restored=tuple(VersionedId(id=loser_id, version=versions[loser_id]) for loser_id in scope.leaving),
         redirects=redirects,
         returned=done.returned_rows(),
-        kept=tuple(done.kept),
+        kept=kept,
         recomputed_fields=tuple(done.recomputed_fields),
-        conflicts=tuple(done.conflicts),
+        conflicts=conflicts,
         at=now,
     )
 

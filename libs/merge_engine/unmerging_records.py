@@ -36,7 +36,8 @@ def bring_records_back(connection: Connection, compiled: CompiledPlan, undoing: 
     passed = {entry.from_id for entry in (*undoing.entries, *undoing.others)} | set(scope.way)
     for customer_id in scope.leaving:
         record = deleted[customer_id]
-        stood_in = undoing.chunks_returned and fill_in(connection, compiled, record)
+        # It stood in while rows went back, or has stayed since an undo that was refused.
+        stood_in = fill_in(connection, compiled, record)
         if not (stood_in or come_back(connection, compiled, record)):
             raise PlaceTaken(customer_id)
     # Not everybody's is gone: another plan may have kept it, or a large merge keeps it until its rows have moved.

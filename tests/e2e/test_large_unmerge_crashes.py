@@ -5,6 +5,7 @@ import signal
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 import customer_events as wire
 from rig.merge_world import TENANT, MergeWorld, merge
@@ -75,13 +76,15 @@ def test_killed_at_random_chunks_and_before_its_end_an_undo_goes_on_where_it_was
 
 def test_two_workers_are_asked_to_merge_the_customer_on_and_do_so_when_its_rows_are_back(merged: MergeWorld) -> None:
     merged.customers("c")
-    slow = SETTINGS | {"LARGE__REST_SHARE": "2", "DEFERRAL__RETRY_S": "0.5"}
     merged.produce(_unmerge(merged))
-    for _ in range(2):
-        merged.worker("--no-relay", **slow)
-    eventually(lambda: merged.sql(UNDER_WAY), 60)
-    merged.produce(merge("c2", "c", "a", on_ineligible=wire.OnIneligible.WAIT), merge("c3", "a", "c"))
-    refused = merged.terminal("c3")
+    with merged.engine.execution_options(isolation_level="READ COMMITTED").begin() as application:
+        # a row that somebody works on: the undo cannot end before they do
+        application.execute(text("SELECT FROM store.orders WHERE order_number = 'b4000' FOR UPDATE"))
+        for _ in range(2):
+            merged.worker("--no-relay", **SETTINGS, DEFERRAL__RETRY_S="0.5")
+        eventually(lambda: merged.sql(UNDER_WAY), 60)
+        merged.produce(merge("c2", "c", "a", on_ineligible=wire.OnIneligible.WAIT), merge("c3", "a", "c"))
+        refused = merged.terminal("c3")
     assert [(error.rule, error.permanent) for error in refused.errors] == [("MERGE_IN_PROGRESS", False)]
     assert isinstance(merged.terminal("c2"), wire.MergeCompleted)
     assert merged.orders() == {"b": ROWS, "c": 2}

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError
 
 from customer_identity.merging import Moved
 from rig.people_world import (
@@ -204,6 +204,6 @@ def test_a_constraint_that_the_plan_does_not_know_stops_the_merge_whole(database
         for person in (1, 2):
             add(connection, "emails", person=person, address="x")
         before = contents(connection)
-        with pytest.raises(IntegrityError), connection.begin_nested():
+        with pytest.raises(psycopg.errors.UniqueViolation), connection.begin_nested():
             merged(engine_of(emails), connection, order(1, 2))
         assert contents(connection) == before

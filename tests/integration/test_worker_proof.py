@@ -78,7 +78,7 @@ def _record(event: Any, signer: Signer | None = None, **other: Any) -> tuple[byt
 def _rules(outcome: Any) -> list[str]:
     assert isinstance(outcome, wire.MergeRejected), outcome
     assert outcome.stage is wire.Stage.AUTHORISATION
-    assert all(error.permanent for error in outcome.errors)
+    assert all(error.permanent is (error.rule != "SIGNATURE_EXPIRED") for error in outcome.errors)
     return [error.rule for error in outcome.errors]
 
 
@@ -109,8 +109,9 @@ def test_what_is_signed_with_a_known_key_is_done_and_what_is_not_is_only_recomme
         assert isinstance(world.terminal(command_id), wire.MergeCompleted)
     for command_id in ("bare_mark", "bare_convert"):
         assert _rules(world.terminal(command_id)) == ["PROOF_MISSING"]
-    for command_id in ("by_gone", "copied", "moved", "foreign", "late"):
+    for command_id in ("by_gone", "copied", "moved", "foreign"):
         assert _rules(world.terminal(command_id)) == ["SIGNATURE_INVALID"]
+    assert _rules(world.terminal("late")) == ["SIGNATURE_EXPIRED"]
     (notice,) = eventually(lambda: world.notices("bare"))
     assert isinstance(notice, wire.MergeRecommended)
     assert [error.rule for error in notice.errors] == ["PROOF_MISSING"]

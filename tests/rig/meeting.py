@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import psycopg
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -41,7 +42,7 @@ def until_done(database: Engine, work: Callable[[Connection], Result]) -> Result
                 return work(connection)
         except RootMoved:
             continue
-        except DBAPIError as error:
+        except (DBAPIError, psycopg.Error) as error:
             if sqlstate(error) not in _AGAIN:
                 raise
     raise AssertionError(f"{_ATTEMPTS} attempts were not enough")

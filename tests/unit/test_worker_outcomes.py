@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from event_runtime.records import MessageKey
 from merge_worker.adapters.commands import Command, NotACommand
 from merge_worker.adapters.merge_orders import merge_order, unsound
 from merge_worker.adapters.outcomes import Outcomes
+from merge_worker.adapters.stream_events import OutsideContract
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 CODEC = Codec(SchemaStore(wire.schemas_directory()), wire.CATALOGUE)
@@ -132,3 +134,17 @@ def test_results_become_json_with_their_field_names() -> None:
         "redirects": [{"from_id": "b", "direct_to": "a", "canonical": "a", "version": 1}],
         "at": "2025-03-01T12:00:00+00:00",
     }
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"redirects": _merged().redirects[:1] * (wire.MAX_ITEMS + 1)},
+        {"winner": merging.VersionedId(id="a", version=-1)},
+        {"losers": (merging.LoserResult(id="b", version=-1, disposition=merging.Disposition.LINK),)},
+    ],
+    ids=["redirects", "version of the winner", "version of a loser"],
+)
+def test_a_merge_that_no_reader_could_be_told_of_is_none(beyond: dict[str, Any]) -> None:
+    with pytest.raises(OutsideContract):
+        OUTCOMES.merged(replace(_merged(), **beyond))

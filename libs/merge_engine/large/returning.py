@@ -2,19 +2,22 @@
 
 Each function is one transaction's work, under a lease; a crash anywhere leaves the rows as the transaction before it
 did. Until all are back the customers stay one identity, and nobody else is merged with it. If the undo is refused at
-its end after all, the same lines are gone through the other way, and the winner has its rows again.
+its end after all, the same lines are gone through the other way, and the winner has its rows again; rows that cannot go
+are noted, and stay with the loser.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from event_runtime.retry import FaultClass, classify
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.large.leases import Lease
 from merge_engine.large.undo_state import ReturningMerge, hold, keep
-from merge_engine.restoring_rows import JournalEntry, undo_entry
+from merge_engine.restoring_rows import JournalEntry, in_the_way, undo_entry
 from merge_engine.unmerging_scope import Scope
 
 
@@ -29,6 +32,11 @@ class ReturnStep:
     line: bool
     rows: int = 0
     notice: int | None = None
+
+
+def is_refusal(fault: BaseException) -> bool:
+    """Whether the database refuses the data itself, as it would again."""
+    return classify(fault) in {FaultClass.DATA, FaultClass.STALE}
 
 
 def rows_in_chunks(connection: Connection, compiled: CompiledPlan, scope: Scope) -> int:
@@ -86,12 +94,12 @@ def _back(connection: Connection, compiled: CompiledPlan, merge: ReturningMerge,
     """Give the line's rows back that the root still has; what cannot go back is noted with the merge."""
     entry, undo = compiled.chunks.tables.get(line.label), compiled.undo.children.get(line.label)
     if entry is None or undo is None or undo.present is None:
-        return _row_by_row(connection, compiled, merge, line)
+        return _row_by_row(connection, compiled, merge, line, in_the_way, holder=merge.root_id, taker=line.from_id)
     try:
         with connection.begin_nested():
             rows = _give(connection, entry.give, merge, line, holder=merge.root_id, taker=line.from_id)
     except IntegrityError:
-        return _row_by_row(connection, compiled, merge, line)
+        return _row_by_row(connection, compiled, merge, line, in_the_way, holder=merge.root_id, taker=line.from_id)
     merge.done.returned[entry.table] += rows
     if rows < line.size:
         missing = {"ids": line.ids, "tenant": merge.tenant_id, "loser": line.from_id}
@@ -101,10 +109,21 @@ def _back(connection: Connection, compiled: CompiledPlan, merge: ReturningMerge,
 
 
 def _forth(connection: Connection, compiled: CompiledPlan, merge: ReturningMerge, line: _Line) -> int:
-    entry = compiled.chunks.tables.get(line.label)
-    if entry is None:
-        return 0
-    return _give(connection, entry.give, merge, line, holder=line.from_id, taker=merge.root_id)
+    """Give the line's rows to the root again; nothing but a row of its own stays behind for what forbids it.
+
+    There is no third way to turn to: whatever the database refuses here, it would refuse at every try.
+    """
+    entry, rows = compiled.chunks.tables.get(line.label), None
+    if entry is not None:
+        try:
+            with connection.begin_nested():
+                rows = _give(connection, entry.give, merge, line, holder=line.from_id, taker=merge.root_id)
+        except DBAPIError as fault:
+            if not is_refusal(fault):
+                raise
+    if rows is None:
+        rows = _row_by_row(connection, compiled, merge, line, is_refusal, holder=line.from_id, taker=merge.root_id)
+    return rows
 
 
 def _give(
@@ -115,7 +134,16 @@ def _give(
     return rows
 
 
-def _row_by_row(connection: Connection, compiled: CompiledPlan, merge: ReturningMerge, line: _Line) -> int:
+def _row_by_row(
+    connection: Connection,
+    compiled: CompiledPlan,
+    merge: ReturningMerge,
+    line: _Line,
+    stays: Callable[[BaseException], bool],
+    *,
+    holder: str,
+    taker: str,
+) -> int:
     """A constraint stands in the way of some row, or the plan moves the table otherwise by now."""
     row_ids = connection.exec_driver_sql(
         f"SELECT row_ids FROM {compiled.names.schema}.journal WHERE seq = %(seq)s", {"seq": line.seq}
@@ -124,11 +152,11 @@ def _row_by_row(connection: Connection, compiled: CompiledPlan, merge: Returning
         seq=line.seq,
         merge_id=merge.merge_id,
         tenant_id=merge.tenant_id,
-        winner_id=merge.root_id,
+        winner_id=holder,
         label=line.label,
-        from_id=line.from_id,
+        from_id=taker,
         action="MOVED",
         row_ids=tuple(row_ids),
         before=None,
     )
-    return len(undo_entry(connection, compiled, entry, merge.done))
+    return len(undo_entry(connection, compiled, entry, merge.done, stays=stays))

@@ -169,14 +169,12 @@ WHERE unmerge_id = %(key)s::uuid""",
 
 
 def _figures(done: Restoration) -> dict[str, Any]:
-    """What was done so far, as the undo's row keeps it; rows kept for the same reason are one figure."""
-    kept: dict[tuple[str, str], int] = {}
-    for one in done.kept:
-        kept[one.table, one.reason] = kept.get((one.table, one.reason), 0) + one.rows
+    """What was done so far, as the undo's row keeps it: no more of it than is told in the end."""
+    kept, conflicts = done.told()
     return {
         "returned": done.returned,
-        "kept": [[table, rows, reason] for (table, reason), rows in kept.items()],
-        "conflicts": [[one.table, one.id, one.reason] for one in done.conflicts],
+        "kept": [[one.table, one.rows, one.reason] for one in kept],
+        "conflicts": [[one.table, one.id, one.reason] for one in conflicts],
     }
 
 

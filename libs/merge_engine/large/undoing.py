@@ -10,13 +10,16 @@ from sqlalchemy import Connection
 
 from customer_identity.merging import Refused, RowsReturning, Unmerged, UnmergeOrder, UnmergeResult
 from merge_engine.compiled_plan import CompiledPlan
-from merge_engine.deleted_records import DeletedRecord, deleted_records, go_again, stand_in
+from merge_engine.deleted_records import DeletedRecord, absent_customers, deleted_records, go_again, stand_in
 from merge_engine.faults import MergeEngineError
-from merge_engine.large.returning import rows_in_chunks
+from merge_engine.following import follow
+from merge_engine.large.returning import is_refusal, rows_in_chunks
 from merge_engine.large.undo_state import ReturningMerge, begin
+from merge_engine.loading import TenantId
 from merge_engine.merging import lock_customers
 from merge_engine.reading import load_merge
 from merge_engine.statements.customers import BOUNDS
+from merge_engine.statements.owners import ChildRows
 from merge_engine.unmerging import apart, scope_of, time_for, undoing_of
 from merge_engine.unmerging_plan import Undoing, plan_undoing
 from merge_engine.unmerging_scope import Scope, load_scope
@@ -51,10 +54,15 @@ def end_unmerge(connection: Connection, compiled: CompiledPlan, merge: Returning
 
 
 def give_up_unmerge(connection: Connection, compiled: CompiledPlan, merge: ReturningMerge) -> None:
-    """The rows of the chunks are the winner's again: nothing else of an undo that was refused may be left."""
-    if compiled.undo.insert_loser is not None:
-        scope = _scope_of_returning(connection, compiled, merge)
-        go_again(connection, compiled, _leaving(connection, compiled, scope))
+    """The rows of the chunks are the winner's again: records that stood in for theirs go, unless they have rows yet."""
+    if compiled.undo.insert_loser is None:
+        return
+    scope = _scope_of_returning(connection, compiled, merge)
+    if any(one.reason == "NOT_IN_PLAN" for one in merge.done.kept):
+        return  # rows of a table that nobody can look into any more may be theirs
+    with time_for(connection, compiled, scope):
+        for record in _leaving(connection, compiled, scope):
+            _leave(connection, compiled, record)
 
 
 def _scope_of_returning(connection: Connection, compiled: CompiledPlan, merge: ReturningMerge) -> Scope:
@@ -71,10 +79,46 @@ def _made_room(connection: Connection, compiled: CompiledPlan, scope: Scope) -> 
     """Where the plan deletes records, have some for the rows to come to; False where they cannot be without fields."""
     if compiled.undo.insert_loser is None:
         return True
+    leaving = _leaving(connection, compiled, scope)
+    absent = absent_customers(connection, compiled, [(scope.tenant_id, loser_id) for loser_id in scope.leaving])
+    missing = [record for record in leaving if (record.pair.tenant_id, record.pair.loser_id) in absent]
     savepoint = connection.begin_nested()
-    made = all(stand_in(connection, compiled, record) for record in _leaving(connection, compiled, scope))
+    made = all(stand_in(connection, compiled, record) for record in missing)
     (savepoint.commit if made else savepoint.rollback)()
     return made
+
+
+def _leave(connection: Connection, compiled: CompiledPlan, record: DeletedRecord) -> None:
+    """Take to the winner what was written under the loser's id meanwhile, and delete the record; or nothing of it.
+
+    A row that cannot go keeps its record. Both are left for a person, and `verify` finds them.
+    """
+    loser = (record.pair.tenant_id, record.pair.loser_id)
+    try:
+        with connection.begin_nested() as savepoint:
+            for _ in follow(connection, compiled, [loser]):
+                pass
+            if _has_rows(connection, compiled, loser):
+                savepoint.rollback()
+            else:
+                go_again(connection, compiled, [record])
+    except Exception as fault:
+        if not is_refusal(fault):
+            raise
+
+
+def _has_rows(connection: Connection, compiled: CompiledPlan, customer: TenantId) -> bool:
+    """Whether any table of the plan has a row of the customer, be it one that the plan does not move."""
+    names = compiled.names
+    tenant, key = names.typed_tenant("%(tenant)s::text"), names.typed_key("%(id)s::text")
+    parameters = {"tenant": customer[0], "id": customer[1]}
+    tables = [replace(ChildRows.of(child, names), conditions=()) for child in compiled.plan.children]
+    return any(
+        connection.exec_driver_sql(
+            f"SELECT EXISTS (SELECT FROM {rows.rows} c WHERE {rows.owned('c', tenant, key)})", parameters
+        ).scalar_one()
+        for rows in tables
+    )
 
 
 def _leaving(connection: Connection, compiled: CompiledPlan, scope: Scope) -> Sequence[DeletedRecord]:

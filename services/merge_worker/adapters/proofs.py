@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from event_runtime.records import MessageKey
-from event_runtime.signatures import SIGNATURE_HEADER, BadSignature, SignedRecord, Verifier
+from event_runtime.signatures import SIGNATURE_HEADER, BadSignature, ExpiredSignature, SignedRecord, Verifier
 from merge_worker.application.admission import Arrival, Proof
+from merge_worker.application.authority import signature_expired, signature_invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,10 @@ class SignatureAuthority:
         )
         try:
             self.verifier.check(signature, signed, now)
+        except ExpiredSignature:
+            return Proof(given=False, refused=signature_expired())
         except BadSignature as fault:
-            return Proof(given=False, fault=str(fault))
+            return Proof(given=False, refused=signature_invalid(str(fault)))
         return Proof(given=True)
 
 

@@ -6,7 +6,13 @@ import customer_events as wire
 from customer_events import unchecked
 from customer_identity import merging
 from customer_identity.merging.conversion import Converted
+from event_runtime.faults import Fault
 from merge_engine import MovingMerge
+
+
+class OutsideContract(Fault):
+    """What no event can tell: readers would refuse it."""
+
 
 # Made for every merge, of what its command brought or the engine made. The ids and evidence out of an adopter's tables
 # are checked.
@@ -19,8 +25,12 @@ _DISPOSITIONS = {one: wire.Disposition(one.value) for one in merging.Disposition
 
 
 def customer_merged(result: merging.Merged, acks: tuple[wire.RequiredAck, ...]) -> wire.CustomerMerged:
-    """Return the event of a merge; its place in the stream is given at append."""
+    """Return the event of a merge; its place in the stream is given at append. Raises OutsideContract."""
     order = result.order
+    versions = (result.winner.version, *(one.version for one in result.losers))
+    if len(result.redirects) > wire.MAX_ITEMS or min(versions) < 0:
+        # the only bounds of the contract that neither the command nor the engine keeps
+        raise OutsideContract(f"{len(result.redirects)} redirects, or a version below zero")
     return _CustomerMerged(
         tenant_id=order.tenant_id,
         merge_id=result.merge_id,

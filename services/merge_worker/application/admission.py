@@ -15,7 +15,7 @@ from customer_events import MergeCustomers, RecommendMerge, RuleError
 from event_runtime.records import Received
 from frozen_values import dataclass
 from merge_worker.adapters.commands import Command
-from merge_worker.application.authority import proof_missing, signature_invalid
+from merge_worker.application.authority import proof_missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +28,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """Whether there is proof; `fault` says why what was given as such is none."""
+    """Whether there is proof; `refused` says why what was given as such is none."""
 
     given: bool
-    fault: str | None = None
+    refused: RuleError | None = None
 
 
 class Authority(Protocol):
@@ -71,8 +71,8 @@ def admit(authority: Authority, connection: Connection, arrived: Sequence[Arriva
     admitted = Admitted(commands=[], refused=[])
     for arrival, proof in zip(arrived, authority.proofs(connection, arrived, now), strict=True):
         command = arrival.command
-        if proof.fault is not None:
-            admitted.refused.append((command, signature_invalid(proof.fault)))
+        if proof.refused is not None:
+            admitted.refused.append((command, proof.refused))
         elif proof.given:
             admitted.commands.append(command)
         elif type(command.event) in _RECOMMENDABLE:

@@ -71,6 +71,17 @@ def signature_invalid(reason: str) -> RuleError:
     )
 
 
+def signature_expired() -> RuleError:
+    """Return the failure of a command that reached the worker too late."""
+    return RuleError(
+        rule="SIGNATURE_EXPIRED",
+        side=Side.ACTOR,
+        message="the signature has expired: the command took too long to get here, or is handled again",
+        remediation="Sign the command again and send it under a new id.",
+        permanent=False,
+    )
+
+
 def not_allowed(needed: Role) -> RuleError:
     """Return the failure of an actor who lacks a role."""
     role = needed.name.lower().replace("_", "-")
