@@ -12,7 +12,7 @@ from dedupe_detector.adapters import model_tables
 from dedupe_detector.adapters.files import shipped_model
 from dedupe_detector.application.refit_models import RefitModels
 from rig.bare_detector import Detector
-from rig.detector_world import PACKAGES, TENANT, created, person
+from rig.detector_world import PACKAGES, TENANT, created, person, updated
 from rig.fixtures import Migrated
 
 START = shipped_model()
@@ -63,6 +63,23 @@ def test_a_grown_base_is_fitted_and_its_model_is_named_in_candidates(detector: D
     with detector.engine.connect() as connection:
         fitted = parse_model(model_tables.model_text(connection, TENANT, version))
     assert fitted.duplicates_per_record > START.duplicates_per_record, "half of these records are duplicates"
+
+
+def test_a_newer_model_does_not_ask_again_what_a_person_has_decided(detector: Detector) -> None:
+    _fill(detector, 60, twice=True)
+    asserted = wire.MarkNotDuplicate(
+        tenant_id=TENANT,
+        command_id="n1",
+        customer_ids=("A3", "B3"),
+        requested_by=wire.Actor(id="eve", roles=("merge",)),
+        reason="twins",
+    )
+    assert [event.reason for event in detector.receive(asserted)] == [wire.WithdrawalReason.NOT_DUPLICATE]
+    _fill(detector, 60, twice=True, first=100)
+    assert RefitModels(detector.engine, START).run_due()
+    assert detector.receive(updated("A3", version=2, **person(3)), updated("A4", version=2, **person(4))) == []
+    told = detector.receive(updated("A3", version=3, **person(3) | {"phone": "+1-206-555-0100"}))
+    assert told == [], "the other record has no phone: the two agree as before"
 
 
 def test_tenants_learn_apart(detector: Detector) -> None:

@@ -1,7 +1,6 @@
 """A stream that learns: clusters as context, samples, refits, and what they are worth."""
 
 import random
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 
 from customer_identity.comparison.fields import EXACT, FIELDS, GIVEN, MISSING, PHONE
 from customer_identity.matching.clusters import Clusters
-from customer_identity.matching.context import in_context
+from customer_identity.matching.context import InContext, in_context
 from customer_identity.matching.grades import Grade
 from customer_identity.matching.model import Model
 from customer_identity.matching.stream import Stream
@@ -33,13 +32,9 @@ def _clusters(*groups: tuple[int, ...]) -> Clusters:
     return clusters
 
 
-def _pairs(number: int, scores: dict[int, float]) -> Any:
-    """Matches of one record with earlier ones, as far as context looks at them."""
-    return SimpleNamespace(
-        left=[SimpleNamespace(number=number)] * len(scores),
-        right=[SimpleNamespace(number=other) for other in scores],
-        score=np.array(list(scores.values())),
-    )
+def _seen(number: int, scores: dict[int, float], clusters: Clusters) -> InContext:
+    """One record's pairs with earlier ones, in context."""
+    return in_context([number] * len(scores), list(scores), np.array(list(scores.values())), clusters)
 
 
 def test_clusters_know_their_members() -> None:
@@ -50,42 +45,42 @@ def test_clusters_know_their_members() -> None:
 
 
 def test_a_pair_without_a_cluster_keeps_its_own_score() -> None:
-    seen = in_context(_pairs(5, {1: 0.7}), _clusters())
+    seen = _seen(5, {1: 0.7}, _clusters())
     assert seen.score[0] == pytest.approx(0.7)
     assert seen.beyond == []
 
 
 def test_a_cluster_brings_up_members_that_blocking_lost() -> None:
-    seen = in_context(_pairs(5, {0: 0.99, 1: 0.98}), _clusters((0, 1, 2)))
+    seen = _seen(5, {0: 0.99, 1: 0.98}, _clusters((0, 1, 2)))
     ((number, other, score),) = seen.beyond
     assert (number, other) == (5, 2)
     assert 0.9 < score <= 0.97
 
 
 def test_a_record_that_fits_one_member_of_a_cluster_alone_is_less_likely_one_of_them() -> None:
-    one = in_context(_pairs(5, {0: 0.9, 1: 0.05, 2: 0.05}), _clusters((0, 1, 2)))
-    every = in_context(_pairs(5, {0: 0.9, 1: 0.9, 2: 0.9}), _clusters((0, 1, 2)))
+    one = _seen(5, {0: 0.9, 1: 0.05, 2: 0.05}, _clusters((0, 1, 2)))
+    every = _seen(5, {0: 0.9, 1: 0.9, 2: 0.9}, _clusters((0, 1, 2)))
     assert one.score[0] < 0.9 <= every.score[0] + 1e-9
 
 
 def test_a_likelier_cluster_takes_from_a_less_likely_one() -> None:
-    alone = in_context(_pairs(5, {0: 0.6, 1: 0.6}), _clusters((0, 1)))
-    beside = in_context(_pairs(5, {0: 0.6, 1: 0.6, 2: 0.999, 3: 0.999}), _clusters((0, 1), (2, 3)))
+    alone = _seen(5, {0: 0.6, 1: 0.6}, _clusters((0, 1)))
+    beside = _seen(5, {0: 0.6, 1: 0.6, 2: 0.999, 3: 0.999}, _clusters((0, 1), (2, 3)))
     assert beside.score[0] < alone.score[0]
 
 
 def test_context_makes_nothing_certain() -> None:
-    seen = in_context(_pairs(5, {0: 0.96, 1: 0.999999, 2: 0.999999}), _clusters((0, 1, 2)))
+    seen = _seen(5, {0: 0.96, 1: 0.999999, 2: 0.999999}, _clusters((0, 1, 2)))
     assert seen.score[0] <= 0.97
 
 
 def test_records_join_what_they_likely_are_and_bridge_only_what_they_surely_are() -> None:
     clusters = _clusters((0, 1), (2, 3))
-    in_context(_pairs(5, {0: 0.9, 1: 0.9, 2: 0.9, 3: 0.9}), clusters)
+    _seen(5, {0: 0.9, 1: 0.9, 2: 0.9, 3: 0.9}, clusters)
     assert len(clusters.members(5)) == 3, "likely of both: a member of one"
-    in_context(_pairs(6, {0: 0.9999, 1: 0.9999, 2: 0.9999, 3: 0.9999}), clusters)
+    _seen(6, {0: 0.9999, 1: 0.9999, 2: 0.9999, 3: 0.9999}, clusters)
     assert len(clusters.members(6)) == 6, "surely of both: they are one"
-    in_context(_pairs(7, {8: 0.7}), clusters)
+    _seen(7, {8: 0.7}, clusters)
     assert len(clusters.members(7)) == 1
 
 

@@ -10,7 +10,7 @@ measured, were no better on any kind of data and worse on households (docs/match
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -19,15 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from customer_identity.matching.clusters import Clusters
-from customer_identity.matching.matcher import Matches
+from customer_identity.matching.scoring import logit_of
 
 _BEST_MEMBERS: Final = 3  # members that speak for a cluster: of a large one, most are too poor in values to agree
 _RIVAL_SHARE: Final = 0.25  # of a rival's weight: it may be a second cluster of the same person
-_JOIN: Final = 0.8
+LINK: Final = 0.8
+"""A record joins a cluster from this score on."""
 _BRIDGE: Final = 0.97  # joining two clusters is a claim about many pairs at once
 _SURE: Final = 0.97  # what is as sure as this by itself needs no context, and context alone makes nothing surer
 _LOWEST, _HIGHEST = -8.0, 12.0  # nats; beyond, one odd pair would outweigh a cluster
-_IRRELEVANT: Final = -5.0  # nats; a cluster whose best member is below is no explanation worth weighing
+IRRELEVANT: Final = 0.007
+"""A cluster whose best member scores less is no explanation worth weighing."""
+_IRRELEVANT_LOGIT: Final = math.log(IRRELEVANT / (1.0 - IRRELEVANT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +38,25 @@ class InContext:
     """Scores after context."""
 
     score: NDArray[np.float64]
-    """Of the matches' rows."""
+    """Of the pairs given."""
     beyond: list[tuple[int, int, float]]
     """(number, earlier number, score) of pairs that only their cluster brings up."""
 
 
-def in_context(matches: Matches, clusters: Clusters) -> InContext:
-    """Weighs a batch's pairs in the clusters known so far, and joins each record, in order, to those it belongs to.
+def in_context(lefts: Sequence[int], rights: Sequence[int], own: NDArray[np.float64], clusters: Clusters) -> InContext:
+    """Weighs pairs in the clusters known so far, and joins each record, in order, to those it belongs to.
 
-    Every pair must be with an earlier record, which the clusters hold.
+    Args:
+        lefts: numbers of the records that are weighed, all pairs of one of them together, in the order they came.
+        rights: the other record of each pair: an earlier one.
+        own: scores of the pairs by themselves.
+        clusters: hold all these records; are changed.
     """
-    logits = np.clip(_logit(matches.score), _LOWEST, _HIGHEST).tolist()
-    score = matches.score.copy()
+    logits = np.clip(logit_of(own), _LOWEST, _HIGHEST).tolist()
+    score = own.copy()
     beyond: list[tuple[int, int, float]] = []
-    for number, group in groupby(range(len(logits)), key=lambda row: matches.left[row].number):
-        rows = {matches.right[row].number: row for row in group}
+    for number, group in groupby(range(len(logits)), key=lambda row: lefts[row]):
+        rows = {rights[row]: row for row in group}
         weights = _weigh({other: logits[row] for other, row in rows.items()}, clusters)
         for root, weight in weights.items():
             members = clusters.members(root)
@@ -76,7 +83,7 @@ def _weigh(logits: Mapping[int, float], clusters: Clusters) -> dict[int, float]:
     strongest = max(best[0][0], 0.0)
     out: dict[int, float] = {}
     for top, root in best:
-        if top < _IRRELEVANT:
+        if top < _IRRELEVANT_LOGIT:
             break
         found = sorted(by_cluster[root], reverse=True)[:_BEST_MEMBERS]
         out[root] = (top + sum(found) / len(found)) / 2
@@ -88,18 +95,12 @@ def _weigh(logits: Mapping[int, float], clusters: Clusters) -> dict[int, float]:
 def _join(number: int, weights: Mapping[int, float], clusters: Clusters) -> None:
     for root, weight in sorted(weights.items(), key=lambda item: -item[1]):
         smaller = min(len(clusters.members(root)), len(clusters.members(number)))
-        if _probability(weight) >= (_BRIDGE if smaller > 1 else _JOIN):
+        if _probability(weight) >= (_BRIDGE if smaller > 1 else LINK):
             clusters.join(number, root)
 
 
 def _combined(own: float, by_cluster: float) -> float:
     return max(own, by_cluster) if own >= _SURE else min(by_cluster, _SURE)
-
-
-def _logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    inside = np.clip(probability, 1e-12, 1.0 - 1e-12)
-    out: NDArray[np.float64] = np.log(inside / (1.0 - inside))
-    return out
 
 
 def _probability(logit: float) -> float:

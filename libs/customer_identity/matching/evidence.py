@@ -16,6 +16,8 @@ from customer_identity.matching.index import Entry
 from customer_identity.matching.matcher import Matches
 
 BIT: Final = math.log(2)  # nats; people think in doublings of the odds, formulas in nats
+_OTHERS: Final = "other_records"
+_OTHERS_SAY: Final = {True: "of the same person agree", False: "of the same person do not"}
 _CLEARLY: Final = 0.7  # bits; what says less is not worth a word
 _BLOCK_OF_FLAG: Final = {
     "contested": "CONTESTED_IDENTIFIER",
@@ -37,8 +39,11 @@ class FieldEvidence:
 
 
 def evidence_of(matches: Matches, row: int) -> list[FieldEvidence]:
-    """The fields that both records have, the weightiest first."""
-    found = [
+    """The fields that both records have, and the other records of the same person; the weightiest first."""
+    context = float(matches.context[row])
+    said = FieldEvidence(field=_OTHERS, level=_OTHERS_SAY[context > 0], weight=round(context / BIT, 4))
+    found = [said] if context else []
+    found += [
         FieldEvidence(field=field.name, level=field.levels[level], weight=round(float(weight) / BIT, 4))
         for field, level, weight in zip(
             f.FIELDS, matches.levels[row].tolist(), matches.scores.weights[row], strict=True
@@ -48,10 +53,10 @@ def evidence_of(matches: Matches, row: int) -> list[FieldEvidence]:
     return sorted(found, key=lambda e: -abs(e.weight))
 
 
-def evidence_digest(matches: Matches, row: int, model_version: str) -> bytes:
-    """Equal exactly when the same model saw the same agreement: then there is nothing new to tell of a pair."""
+def evidence_digest(matches: Matches, row: int) -> bytes:
+    """Equal exactly when the two records agree as before, whatever a newer model, or other records, make of it."""
     flags = [bool(getattr(matches.cautions, name)[row]) for name in Cautions.__slots__]
-    return blake2b(matches.levels[row].tobytes() + json.dumps([flags, model_version]).encode(), digest_size=16).digest()
+    return blake2b(matches.levels[row].tobytes() + json.dumps(flags).encode(), digest_size=16).digest()
 
 
 def candidate_id(tenant_id: str, a: str, b: str) -> str:

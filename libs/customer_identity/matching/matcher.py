@@ -1,7 +1,7 @@
 """The streaming matcher: a batch of just-indexed records against everything the index holds."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,10 +11,10 @@ from customer_identity.blocking import MAX_CANDIDATES, enough_rarity, rarity
 from customer_identity.comparison import compare
 from customer_identity.matching import cautions as c
 from customer_identity.matching.frequencies import frequencies, known_given_names
-from customer_identity.matching.grades import grade
+from customer_identity.matching.grades import Grade, grade, plain_grade
 from customer_identity.matching.index import Entry, Index, records_code
 from customer_identity.matching.model import Model
-from customer_identity.matching.scoring import Scorer, Scores, probability
+from customer_identity.matching.scoring import Scorer, Scores, logit_of, probability
 
 _HUB: Final = -1
 
@@ -33,6 +33,17 @@ class Matches:
     cautions: c.Cautions
     capped_keys: int
     """Keys of the batch too common to look anything up by."""
+    context: NDArray[np.float64]
+    """Nats that the other records of the same people add to each score; 0 where none were looked at."""
+
+    def in_context(self, score: NDArray[np.float64], model: Model) -> "Matches":
+        """The same pairs with scores after context. What is certain stays so, and nothing becomes certain."""
+        return replace(
+            self,
+            score=score,
+            grade=np.where(self.grade == Grade.CERTAIN, self.grade, plain_grade(score, model)),
+            context=np.where(score == self.score, 0.0, logit_of(score) - logit_of(self.score)),
+        )
 
 
 class Matcher:
@@ -181,6 +192,7 @@ class Matcher:
             grade=grade(score, cautions, self.model),
             cautions=cautions,
             capped_keys=capped,
+            context=np.zeros(len(left)),
         )
 
 

@@ -90,6 +90,13 @@ def probability(logit: Floats) -> Floats:
     return out
 
 
+def logit_of(probability: Floats) -> Floats:
+    """The inverse; probabilities are kept a little away from 0 and 1."""
+    inside = np.clip(probability, 1e-12, 1.0 - 1e-12)
+    out: Floats = np.log(inside / (1.0 - inside))
+    return out
+
+
 def _table(distributions: list[tuple[float, ...]]) -> Floats:
     out = np.zeros((len(distributions), _WIDTH + 1))
     for row, values in enumerate(distributions):

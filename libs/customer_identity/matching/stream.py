@@ -84,9 +84,10 @@ class Stream:
         ]
 
     def _told(self, matches: Matches) -> Iterator[StreamPair]:
-        seen = in_context(matches, self._clusters)
-        grades = np.where(matches.grade == Grade.CERTAIN, matches.grade, plain_grade(seen.score, self.model))
-        for a, b, score, grade in zip(matches.left, matches.right, seen.score.tolist(), grades.tolist(), strict=True):
+        lefts, rights = ([entry.number for entry in side] for side in (matches.left, matches.right))
+        seen = in_context(lefts, rights, matches.score, self._clusters)
+        told = matches.in_context(seen.score, self.model)
+        for a, b, score, grade in zip(told.left, told.right, told.score.tolist(), told.grade.tolist(), strict=True):
             if grade > Grade.NONE:
                 yield StreamPair(a.customer_id, b.customer_id, score, Grade(grade))
         weaker = plain_grade(np.array([score for _, _, score in seen.beyond]), self.model).tolist()

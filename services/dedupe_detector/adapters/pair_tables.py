@@ -50,6 +50,7 @@ def pair_key(tenant_id: str, one: str, other: str) -> PairKey:
 
 # A pair asserted not-duplicate before it was ever compared (evidence null) takes the first comparison as what was known
 # then. A pair row that another worker has just written with the same evidence does not come back: it told of it.
+# The same evidence may come to another grade, by a newer model or by other records; what people decided stands.
 _RECORD = text("""
     INSERT INTO detector.pairs AS p (tenant_id, a, b, state, revision, grade, score, evidence)
     SELECT tenant_id, a, b, state, 1, grade, score, evidence
@@ -64,7 +65,7 @@ _RECORD = text("""
         revision = p.revision + CASE WHEN p.state = 'OPEN' AND excluded.state = 'OPEN' AND p.grade = excluded.grade
             THEN 0 ELSE 1 END,
         changed_at = clock_timestamp()
-    WHERE p.evidence IS DISTINCT FROM excluded.evidence
+    WHERE p.evidence IS DISTINCT FROM excluded.evidence OR (p.state <> 'NOT_DUPLICATE' AND p.grade <> excluded.grade)
     RETURNING tenant_id, a, b, state, revision, grade, previous_grade
 """)
 _OPEN_OF = text("""
@@ -72,6 +73,15 @@ _OPEN_OF = text("""
     FROM unnest(CAST(:tenants AS text[]), CAST(:ids AS text[])) AS w (tenant_id, customer_id)
     JOIN detector.pairs p ON p.tenant_id = w.tenant_id AND (p.a = w.customer_id OR p.b = w.customer_id)
     WHERE p.state = 'OPEN'
+""")
+_LINKS = text("""
+    WITH w AS (SELECT * FROM unnest(CAST(:tenants AS text[]), CAST(:ids AS text[])) AS t (tenant_id, customer_id))
+    SELECT p.tenant_id, p.a, p.b FROM w JOIN detector.pairs p ON p.tenant_id = w.tenant_id AND p.a = w.customer_id
+    WHERE p.state IN ('OPEN', 'MERGED') AND p.score >= :least
+    UNION
+    SELECT p.tenant_id, p.a, p.b FROM w JOIN detector.pairs p ON p.tenant_id = w.tenant_id AND p.b = w.customer_id
+    WHERE p.state IN ('OPEN', 'MERGED') AND p.score >= :least
+    ORDER BY tenant_id, a, b
 """)
 _CLOSE = text("""
     UPDATE detector.pairs p SET state = :state, revision = p.revision + 1, previous_grade = p.grade,
@@ -125,6 +135,15 @@ def open_pairs_of(connection: Connection, customers: Sequence[tuple[str, str]]) 
     rows = connection.execute(_OPEN_OF, {"tenants": [t for t, _ in customers], "ids": [c for _, c in customers]})
     found = {pair_key(row.tenant_id, row.customer_id, row.other) for row in rows}
     return sorted(found, key=lambda key: (key.tenant_id, key.a, key.b))
+
+
+def links(connection: Connection, customers: Sequence[tuple[str, str]], least: float) -> list[PairKey]:
+    """Pairs of (tenant, customer id)s that are held for one person, with this score or a better one."""
+    if not customers:
+        return []
+    tenants, ids = (list(column) for column in zip(*customers, strict=True))
+    rows = connection.execute(_LINKS, {"tenants": tenants, "ids": ids, "least": least})
+    return [PairKey(tenant_id=row.tenant_id, a=row.a, b=row.b) for row in rows]
 
 
 def close(connection: Connection, keys: Sequence[PairKey], state: str, *, forget: bool = False) -> list[PairChange]:

@@ -9,6 +9,7 @@ from customer_identity.matching.grades import Grade
 from customer_identity.matching.matcher import Matcher
 from customer_identity.matching.model import Model
 from dedupe_detector.adapters.postgres_index import PostgresIndex
+from dedupe_detector.application.look_up import look_up
 from dedupe_detector.application.scoring_models import ScoringModels
 from event_runtime.faults import Fault
 
@@ -58,14 +59,16 @@ class ExplainPair:
         if one == other:
             raise UnknownCustomer("name two different customers")
         model = self._models.of(connection, [tenant_id])[tenant_id]
-        matches = Matcher(model, index).compare_pair(found[one], found[other])
+        earlier, later = sorted((found[one], found[other]), key=lambda entry: entry.number)
+        matches = look_up(connection, Matcher(model, index), [later], [(later.number, earlier.number)])
+        row = [entry.number for entry in matches.right].index(earlier.number)
         return Explanation(
             customer_ids=(one, other),
-            score=round(float(matches.score[0]), 6),
-            grade=Grade(int(matches.grade[0])).label,
+            score=round(float(matches.score[row]), 6),
+            grade=Grade(int(matches.grade[row])).label,
             model_version=model.version,
-            evidence=tuple(evidence_of(matches, 0)),
-            rest=round(float(matches.scores.rest[0]) / BIT, 4),
-            blocked_because=tuple(blocks(matches, 0)),
-            sentence=sentence(matches, 0, [e.name for e in model.explanations]),
+            evidence=tuple(evidence_of(matches, row)),
+            rest=round(float(matches.scores.rest[row]) / BIT, 4),
+            blocked_because=tuple(blocks(matches, row)),
+            sentence=sentence(matches, row, [e.name for e in model.explanations]),
         )

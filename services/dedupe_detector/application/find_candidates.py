@@ -23,6 +23,7 @@ from customer_identity.matching.model import Model
 from dedupe_detector.adapters import identity_tables, pair_tables
 from dedupe_detector.adapters.pair_tables import PairChange, PairKey, ScoredPair, pair_key
 from dedupe_detector.adapters.postgres_index import PostgresIndex
+from dedupe_detector.application.look_up import look_up
 from dedupe_detector.application.scoring_models import ScoringModels
 from event_runtime.drafts import Draft
 from event_runtime.publisher import Publisher
@@ -54,9 +55,9 @@ class FindCandidates:
             matcher = Matcher(model, index)
             own = [entry for entry in batch if entry.tenant_id == tenant]
             here = {entry.number for entry in own}
-            matches = matcher.match(own, only_earlier=False, also=[pair for pair in also if pair[0] in here])
+            matches = look_up(connection, matcher, own, [pair for pair in also if pair[0] in here])
             told = {key for key in standing if key.tenant_id == tenant}
-            scored |= _as_held(index, matcher, _scored(matches, model, told), told)
+            scored |= _as_held(connection, matcher, _scored(matches, model, told), told)
         changes = self._record(connection, scored)
         self._count(index, changes)
         found = [change for change in changes if change.state == pair_tables.OPEN]
@@ -110,7 +111,7 @@ class FindCandidates:
                     state=state,
                     grade=one.grade,
                     score=float(one.matches.score[one.row]),
-                    evidence=evidence_digest(one.matches, one.row, one.model.version),
+                    evidence=evidence_digest(one.matches, one.row),
                 )
             )
         return pair_tables.record(connection, pairs)
@@ -223,7 +224,7 @@ def _scored(matches: Matches, model: Model, standing: set[PairKey]) -> dict[Pair
 
 
 def _as_held(
-    index: PostgresIndex, matcher: Matcher, looked_up: Mapping[PairKey, _Scored], standing: set[PairKey]
+    connection: Connection, matcher: Matcher, looked_up: Mapping[PairKey, _Scored], standing: set[PairKey]
 ) -> dict[PairKey, _Scored]:
     """The pairs of records that are held until the commit; where one had changed since the look-up, scored again.
 
@@ -231,7 +232,7 @@ def _as_held(
     this, or waits for the commit and then finds the pair standing. Pairs of erased records are left to the erasure.
     To drop changed pairs, too, would not do: blocking need not find from the new version what it found from here.
     """
-    held = index.hold((e.tenant_id, e.customer_id) for one in looked_up.values() for e in one.sides)
+    held = PostgresIndex(connection).hold((e.tenant_id, e.customer_id) for one in looked_up.values() for e in one.sides)
     fresh: dict[PairKey, _Scored] = {}
     changed: dict[PairKey, tuple[Entry, Entry]] = {}
     for key, one in looked_up.items():
@@ -247,7 +248,7 @@ def _as_held(
     batch = {entry.number: entry for pair in changed.values() for entry in pair}
     # a whole look-up, since it also notices which identifiers of the new version other people share
     also = [(a.number, b.number) for a, b in changed.values()]
-    matches = matcher.match([batch[n] for n in sorted(batch)], only_earlier=False, also=also)
+    matches = look_up(connection, matcher, [batch[n] for n in sorted(batch)], also)
     again = _scored(matches, matcher.model, standing)
     return fresh | {key: again[key] for key in changed if key in again}
 
