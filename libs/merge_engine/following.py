@@ -4,6 +4,7 @@ Rows of tables that move in chunks may also go there at once, journalled for eve
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -29,10 +30,14 @@ def follow(
     new_ids = _new_ids(connection, compiled, [edge[3] for edge in edges])
     absent = absent_customers(connection, compiled, [(edge[0], edge[2]) for edge in edges]) - new_ids.keys()
     back = _back(connection, compiled, absent, [edge[3] for edge in edges])
-    for pairs in _steps(edges, new_ids, absent - back.keys()):
-        merge_ids = [pair.merge_id for pair in pairs]
+    for hops in _steps(edges, new_ids, absent - back.keys()):
+        pairs = [hop.pair for hop in hops]
+        staying = () if chunks else {pair.merge_id for pair in pairs}
         seq = connection.exec_driver_sql(f"SELECT max(seq) FROM {compiled.names.schema}.journal").scalar_one()
-        moves = move_children(connection, compiled, pairs, moving=() if chunks else set(merge_ids))
+        moves = move_children(connection, compiled, pairs, moving=staying)
+        for hop in hops:
+            _journal_passed(connection, compiled, hop, seq or 0)
+        merge_ids = [merge_id for hop in hops for merge_id in hop.merge_ids]
         _remember(connection, compiled, merge_ids, seq or 0)
         purge_again(connection, compiled, merge_ids)
         yield pairs, moves
@@ -65,18 +70,33 @@ def path(connection: Connection, compiled: CompiledPlan, customer: TenantId) -> 
     return [(edge.merge_id, edge.loser_id) for edge in connection.exec_driver_sql(compiled.upkeep.path, named)]
 
 
-def _steps(edges: Sequence[Any], new_ids: Mapping[TenantId, str], absent: Collection[TenantId]) -> Iterator[list[Pair]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hop:
+    """One edge, taken to the next customer that has a record; `passed` are the merges (id, loser) that it goes past."""
+
+    pair: Pair
+    passed: tuple[tuple[str, str], ...]
+
+    @property
+    def merge_ids(self) -> tuple[str, ...]:
+        """Every merge that rows follow by this hop."""
+        return (self.pair.merge_id, *(merge_id for merge_id, _ in self.passed))
+
+
+def _steps(edges: Sequence[Any], new_ids: Mapping[TenantId, str], absent: Collection[TenantId]) -> Iterator[list[_Hop]]:
     """Edges from the losers to their roots, the farthest first.
 
     Edges of one step never share a winner, so that rows which meet there are ranked one after the other. Nobody
     without a record takes rows: who has got another id takes them under that, and past the others they go on.
     """
-    onwards = {(tenant, loser): winner for tenant, loser, winner, *_ in edges}
+    onwards = {(tenant, loser): (winner, merge_id) for tenant, loser, winner, merge_id, *_ in edges}
     for _, step in groupby(edges, key=lambda edge: edge[4]):
         waiting = []
         for tenant, loser, winner, merge_id, _, facilitator in step:
+            passed = []
             while (tenant, winner) in absent and (tenant, winner) in onwards:
-                winner = onwards[tenant, winner]  # noqa: PLW2901 - the way goes on
+                passed.append((onwards[tenant, winner][1], winner))
+                winner = onwards[tenant, winner][0]  # noqa: PLW2901 - the way goes on
             pair = Pair(
                 merge_id=merge_id,
                 tenant_id=tenant,
@@ -85,11 +105,11 @@ def _steps(edges: Sequence[Any], new_ids: Mapping[TenantId, str], absent: Collec
                 position=1,
                 facilitator_id=facilitator,
             )
-            waiting.append(pair)
+            waiting.append(_Hop(pair=pair, passed=tuple(passed)))
         while waiting:
-            now = {(pair.tenant_id, pair.winner_id): pair for pair in reversed(waiting)}
+            now = {(hop.pair.tenant_id, hop.pair.winner_id): hop for hop in reversed(waiting)}
             yield list(now.values())
-            waiting = [pair for pair in waiting if now[pair.tenant_id, pair.winner_id] is not pair]
+            waiting = [hop for hop in waiting if now[hop.pair.tenant_id, hop.pair.winner_id] is not hop]
 
 
 def _back(
@@ -122,14 +142,57 @@ def _now(tenant: str, id_: str, new_ids: Mapping[TenantId, str]) -> str:
     return id_
 
 
+def _journal_passed(connection: Connection, compiled: CompiledPlan, hop: _Hop, last_line: int) -> None:
+    """Rows that went past a merge went through it for whoever takes it apart.
+
+    What happened to the winner's own rows is about the last merge passed, whose winner it is. Figures only went through
+    a customer who handed figures on before: an undo adds them to the row that this one had.
+    """
+    if not hop.passed:
+        return
+    schema = compiled.names.schema
+    parameters = {
+        "passed": [merge_id for merge_id, _ in hop.passed],
+        "from_ids": [customer_id for _, customer_id in hop.passed],
+        "last_passed": hop.passed[-1][0],
+        "merge_id": hop.pair.merge_id,
+        "loser_id": hop.pair.loser_id,
+        "winner_id": hop.pair.winner_id,
+        "last_line": last_line,
+    }
+    connection.exec_driver_sql(
+        f"""
+INSERT INTO {schema}.journal (merge_id, tenant_id, table_name, from_id, action, row_ids, before)
+SELECT p.merge_id, j.tenant_id, j.table_name, p.from_id, j.action, j.row_ids,
+  CASE WHEN j.action = 'SUMMED' THEN j.before END
+FROM unnest(%(passed)s::text[]::uuid[], %(from_ids)s::text[]) WITH ORDINALITY AS p(merge_id, from_id, place)
+JOIN {schema}.journal j ON j.merge_id = %(merge_id)s::uuid AND j.from_id = %(loser_id)s
+  AND j.seq > %(last_line)s AND j.chunk IS NULL
+WHERE j.action = 'MOVED' OR (j.action = 'SUMMED' AND EXISTS (
+  SELECT FROM {schema}.journal k WHERE k.merge_id = p.merge_id AND k.from_id = p.from_id
+    AND k.table_name = j.table_name AND k.action = 'SUMMED'))
+ORDER BY p.place, j.seq""",
+        parameters,
+    )
+    connection.exec_driver_sql(
+        f"""
+UPDATE {schema}.journal SET merge_id = %(last_passed)s::uuid
+WHERE merge_id = %(merge_id)s::uuid AND from_id = %(winner_id)s AND seq > %(last_line)s""",
+        parameters,
+    )
+
+
 def _remember(connection: Connection, compiled: CompiledPlan, merge_ids: Sequence[str], last_line: int) -> None:
-    """These rows came late: an undo has to know them from those that came with their merge."""
+    """These rows came late: an undo has to know them from those that came with their merge.
+
+    Lines with a chunk number were written meanwhile by who moves the rows of a large merge.
+    """
     schema = compiled.names.schema
     connection.exec_driver_sql(
         f"""
 INSERT INTO {schema}.late_rows (merge_id, table_name, row_id)
 SELECT j.merge_id, j.table_name, r.id FROM {schema}.journal j CROSS JOIN LATERAL unnest(j.row_ids) AS r(id)
-WHERE j.merge_id = ANY(%(merge_ids)s::text[]::uuid[]) AND j.seq > %(last_line)s
+WHERE j.merge_id = ANY(%(merge_ids)s::text[]::uuid[]) AND j.seq > %(last_line)s AND j.chunk IS NULL
   AND j.action IN ('MOVED', 'REMOVED', 'KEPT', 'HANDED_OVER')
 ON CONFLICT DO NOTHING""",
         {"merge_ids": list(merge_ids), "last_line": last_line},

@@ -114,7 +114,8 @@ def _run_wave(
             planned.append(order)
     plans = [plan for plan in planned if isinstance(plan, MergePlan)]
     sizes = measure(connection, compiled, plans)
-    if sizes.too_large:
+    while sizes.too_large:
+        # Looked at again each time: rows may have come meanwhile, and of the others nothing was said before.
         planned = _without(planned, sizes.too_large)
         plans = [plan for plan in planned if isinstance(plan, MergePlan)]
         sizes = measure(connection, compiled, plans)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.following import follow, follow_some
-from merge_engine.loading import TenantId, load_roots, text_columns
+from merge_engine.loading import TenantId, columns, load_roots, text_columns
 from merge_engine.merging import lock_customers
 from merge_engine.statements.customers import BOUNDS
 
@@ -27,7 +27,7 @@ def reconcile(
         return 0
     roots = load_roots(connection, compiled, losers).by_id
     lock_customers(connection, compiled, {(tenant, root): False for (tenant, _), root in roots.items()})
-    losers = _same(roots, load_roots(connection, compiled, losers).by_id)
+    losers = _resting(connection, compiled, roots, _same(roots, load_roots(connection, compiled, losers).by_id))
     if crowded:
         some = sum(follow_some(connection, compiled, loser, roots[loser], rows) for loser in losers)
         if some:
@@ -56,6 +56,21 @@ def _that_fit(
 def _same(before: Mapping[TenantId, str], after: Mapping[TenantId, str]) -> list[TenantId]:
     """Customers whose identity changed while its lock was waited for are left to the next sweep."""
     return [customer for customer, root in before.items() if after[customer] == root != customer[1]]
+
+
+def _resting(
+    connection: Connection, compiled: CompiledPlan, roots: Mapping[TenantId, str], losers: Sequence[TenantId]
+) -> list[TenantId]:
+    """Without those whose rows began to move, or to go back, while the lock was waited for: a mover has them now."""
+    tenants, root_ids = columns([(customer[0], roots[customer]) for customer in losers], 2)
+    rows = connection.exec_driver_sql(
+        f"""
+SELECT v.tenant_id, v.customer_id FROM unnest(%(tenants)s::text[], %(roots)s::text[]) AS n(tenant_id, customer_id)
+JOIN {compiled.names.schema}.moving_customers v USING (tenant_id, customer_id)""",
+        {"tenants": tenants, "roots": root_ids},
+    )
+    moving = {(tenant, root) for tenant, root in rows}
+    return [customer for customer in losers if (customer[0], roots[customer]) not in moving]
 
 
 def _follow(connection: Connection, compiled: CompiledPlan, losers: Sequence[TenantId]) -> int:

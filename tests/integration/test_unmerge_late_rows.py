@@ -145,6 +145,54 @@ def test_late_rows_go_through_a_customer_that_was_deleted_and_come_back_through_
         assert contents(connection) == before
 
 
+def test_late_rows_come_back_through_deleted_customers_that_cannot_stand_in(database: Engine) -> None:
+    """The e-mail of 1 is another's by now, and no record comes without a name: rows go past, noted all along."""
+    engine = engine_of(LEDGER, POINTS, disposition=DELETE)
+    with undone(database) as connection:
+        _named_people(connection, 1, 2, 3, 4)
+        for number in (1, 2, 3, 4):
+            _earn(connection, number, 100)
+        before = contents(connection)
+        merges = [merged(engine, connection, order(*pair)) for pair in ((1, 2), (3, 1), (4, 3))]
+        _earn(connection, 2, 5)
+        assert engine.reconcile(connection, 100) == 2
+        assert query(connection, "SELECT person, points FROM people.points_ledger WHERE points = 5") == [(4, 5)]
+        for merge, home in zip(reversed(merges), (3, 1, 2), strict=True):
+            apart = unmerged(engine, connection, merge)
+            assert (apart.kept, apart.conflicts) == ((), ())
+            assert query(connection, "SELECT person FROM people.points_ledger WHERE points = 5") == [(home,)]
+            assert query(connection, "SELECT person FROM people.points WHERE points % 100 = 5") == [(home,)]
+            assert _found(engine, connection) == set()
+        connection.execute(text("DELETE FROM people.points_ledger WHERE points = 5"))
+        connection.execute(text("UPDATE people.points SET points = 100 WHERE person = 2"))
+        assert contents(connection) == before
+
+
+def test_what_gave_way_to_a_late_row_that_went_past_a_deleted_customer_comes_back(database: Engine) -> None:
+    engine = engine_of({**TAGS, "collision": {"policy": "keep_loser"}}, disposition=DELETE)
+    tags = "SELECT person, rank FROM people.tags ORDER BY person"
+    with undone(database) as connection:
+        _named_people(connection, 1, 2, 3)
+        add(connection, "tags", person=3, tag="vip", rank=9)
+        older, newer = (merged(engine, connection, order(*pair)) for pair in ((1, 2), (3, 1)))
+        add(connection, "tags", person=2, tag="vip", rank=1)
+        assert engine.reconcile(connection, 100) == 2
+        assert query(connection, tags) == [(3, 1)]
+        for merge, home in ((newer, 1), (older, 2)):
+            apart = unmerged(engine, connection, merge)
+            assert (apart.kept, apart.conflicts) == ((), ())
+            assert query(connection, tags) == [(home, 1), (3, 9)]
+
+
+def _named_people(connection: Connection, *numbers: int) -> None:
+    """Customers must have names here, and only 1 has an e-mail; rows may name a customer that was deleted."""
+    connection.execute(text("ALTER TABLE people.customers ALTER COLUMN name SET NOT NULL"))
+    for table in ("points", "points_ledger", "tags"):
+        connection.execute(text(f"ALTER TABLE people.{table} DROP CONSTRAINT {table}_org_person_fkey"))
+    people(connection, *numbers, name="n")
+    connection.execute(text("UPDATE people.customers SET email = 'one@example.com' WHERE no = 1"))
+
+
 def _earn(connection: Connection, person: int, points: int) -> None:
     add(connection, "points_ledger", person=person, points=points)
     add(connection, "points", person=person, points=points, bonus=0)

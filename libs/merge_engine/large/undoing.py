@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from customer_identity.merging import Refused, RowsReturning, Unmerged, UnmergeOrder, UnmergeResult
 from merge_engine.compiled_plan import CompiledPlan
-from merge_engine.deleted_records import DeletedRecord, absent_customers, deleted_records, go_again, stand_in
+from merge_engine.deleted_records import DeletedRecord, deleted_records, go_again, stand_in
 from merge_engine.faults import MergeEngineError
 from merge_engine.following import follow
 from merge_engine.large.returning import is_refusal, rows_in_chunks
@@ -79,28 +79,23 @@ def _made_room(connection: Connection, compiled: CompiledPlan, scope: Scope) -> 
     """Where the plan deletes records, have some for the rows to come to; False where they cannot be without fields."""
     if compiled.undo.insert_loser is None:
         return True
-    leaving = _leaving(connection, compiled, scope)
-    absent = absent_customers(connection, compiled, [(scope.tenant_id, loser_id) for loser_id in scope.leaving])
-    missing = [record for record in leaving if (record.pair.tenant_id, record.pair.loser_id) in absent]
     savepoint = connection.begin_nested()
-    made = all(stand_in(connection, compiled, record) for record in missing)
+    made = all(stand_in(connection, compiled, record) for record in _leaving(connection, compiled, scope))
     (savepoint.commit if made else savepoint.rollback)()
     return made
 
 
 def _leave(connection: Connection, compiled: CompiledPlan, record: DeletedRecord) -> None:
-    """Take to the winner what was written under the loser's id meanwhile, and delete the record; or nothing of it.
+    """Take to the winner what was written under the loser's id meanwhile, and delete the record.
 
-    A row that cannot go keeps its record. Both are left for a person, and `verify` finds them.
+    A row that cannot go keeps the record. Both are left for a person, and `verify` finds them.
     """
     loser = (record.pair.tenant_id, record.pair.loser_id)
     try:
-        with connection.begin_nested() as savepoint:
+        with connection.begin_nested():
             for _ in follow(connection, compiled, [loser]):
                 pass
-            if _has_rows(connection, compiled, loser):
-                savepoint.rollback()
-            else:
+            if not _has_rows(connection, compiled, loser):
                 go_again(connection, compiled, [record])
     except Exception as fault:
         if not is_refusal(fault):

@@ -1,14 +1,16 @@
 """Large merges that are taken apart, as services use them. Every method works inside the caller's transaction."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from customer_identity.merging import Refused, RuleFailure, Stage, Unmerged
+from customer_identity.merging import Refused, RuleFailure, Side, Stage, Unmerged
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.large import leases, returning, undo_state, undoing
 from merge_engine.large.leases import Lease
 from merge_engine.large.returning import ReturnStep
+from merge_engine.large.undo_state import ReturningMerge
 
 
 class LargeUnmerges:
@@ -49,10 +51,28 @@ class LargeUnmerges:
         if merge.refused is not None:
             undoing.give_up_unmerge(connection, self._compiled, merge)
             undo_state.close(connection, self._compiled, lease, refused=True)
-            return merge.refused
+            return _as_told(merge.refused, merge)
         result = undoing.end_unmerge(connection, self._compiled, merge)
         if isinstance(result, Refused):
             undo_state.turn_back(connection, self._compiled, lease, result)
             return None
         undo_state.close(connection, self._compiled, lease, refused=False)
         return result
+
+
+def _as_told(refused: Refused, merge: ReturningMerge) -> Refused:
+    """The refusal, with the rows that could not go to the winner again, if there are such."""
+    kept, conflicts = merge.done.told()
+    left = len(conflicts) + sum(one.rows for one in kept if one.reason != "MOVED_ELSEWHERE_SINCE")
+    if not left:
+        return refused
+    failure = RuleFailure(
+        rule="ROWS_LEFT_ON_LOSER",
+        side=Side.SYSTEM,
+        customer_ids=merge.leaving,
+        field=None,
+        message=f"{left} rows had gone back already and could not go to the winner again",
+        remediation="look for them with verify, and for the constraint or trigger that stands in their way",
+        permanent=True,
+    )
+    return replace(refused, errors=(*refused.errors, failure))

@@ -1,7 +1,8 @@
 """The rows of large merges go back in chunks when the merge is taken apart, and the rest of it at their end."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -12,12 +13,13 @@ from event_runtime.failpoints import failpoint
 from event_runtime.logs import get_logger
 from event_runtime.outbox import Draft, Outbox
 from event_runtime.retry import FaultClass, classify
-from merge_engine import LargeUnmerges, Lease, ReturnStep
+from merge_engine import LargeUnmerges, Lease, LeaseLost, ReturnStep
 from merge_worker.application.handle_commands import database_refused
 from merge_worker.application.move_rows import MoverPolicy, Run
 from merge_worker.application.unmerge_customers import UnmergeCustomers
 
 _log = get_logger(__name__)
+_TRIES = 3  # of an end that the program itself fails at; the customers are locked up until it has ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,7 @@ class ReturningRows:
     count_rows: Callable[[int], None]
     count: Callable[[Connection, Sequence[Draft], int], None]
     policy: MoverPolicy
+    failed: Counter[str] = field(default_factory=Counter)
 
     def claim(self, connection: Connection, owner: str, lasts: timedelta) -> Lease | None:
         """Take over the oldest undo that nobody works on."""
@@ -46,7 +49,8 @@ class ReturningRows:
     def advance(self, run: Run, lease: Lease) -> bool:
         """Bring a chunk back; when none is left, take the merge apart; True when it has come to its end.
 
-        What the database refuses for good ends the command; but first its rows go to the winner again.
+        What the database refuses for good ends the command, and so does an end that fails time after time; but first
+        its rows go to the winner again.
         """
         try:
             step = run(lambda connection: self._move(connection, lease))
@@ -54,15 +58,29 @@ class ReturningRows:
                 failpoint("after_return_commit")
                 self.count_rows(step.rows)
                 return False
-            return run(lambda connection: self._finish(connection, lease))
+            return self._end(run, lease)
         except Exception as fault:
-            if classify(fault) not in {FaultClass.DATA, FaultClass.STALE}:
+            if not self._is_final(fault, lease):
                 raise
             _log.warning("large_unmerge_refused", merge_id=lease.merge_id, exc_info=fault)
             refusal = _refusal(sqlstate(fault))
             if not run(lambda connection: self.unmerges.refuse(connection, lease, refusal)):
                 raise
+            self.failed.pop(lease.key, None)
         return False
+
+    def _end(self, run: Run, lease: Lease) -> bool:
+        try:
+            return run(lambda connection: self._finish(connection, lease))
+        except Exception as fault:
+            if classify(fault) is FaultClass.BUG and not isinstance(fault, LeaseLost):
+                self.failed[lease.key] += 1
+            raise
+
+    def _is_final(self, fault: Exception, lease: Lease) -> bool:
+        kind = classify(fault)
+        often = kind is FaultClass.BUG and self.failed[lease.key] >= _TRIES
+        return often or kind in {FaultClass.DATA, FaultClass.STALE}
 
     def _move(self, connection: Connection, lease: Lease) -> ReturnStep:
         step = self.unmerges.move_chunk(connection, lease, notice_every=self.policy.notice_every)
