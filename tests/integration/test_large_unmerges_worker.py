@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from customer_identity.merging import Merged, RowsReturning, UnmergeOrder
 from event_runtime.database import create_engine
 from event_runtime.health import Progress
+from event_runtime.inbox import Inbox
 from merge_worker.app import App
 from merge_worker.settings import MergeWorkerSettings
 from rig.customer_rows import ACTOR, TENANT, customer, order, rows
@@ -49,7 +51,7 @@ def database(app: App) -> Iterator[Engine]:
     Mover(app.merge_engine, engine, chunk_rows=500).to_the_end()
     undo = UnmergeOrder(tenant_id=TENANT, command_id="un", merge_id=merged.merge_id, requested_by=ACTOR, reason="test")
     with engine.begin() as connection:
-        app.wiring.inbox.claim(connection, [(TENANT, undo.command_id, b"digest")])
+        Inbox(app.wiring.schema).claim(connection, [(TENANT, undo.command_id, b"digest")])
         assert isinstance(app.merge_engine.begin_unmerge(connection, undo), RowsReturning)
     yield engine
     engine.dispose()
@@ -57,12 +59,13 @@ def database(app: App) -> Iterator[Engine]:
 
 @pytest.fixture
 def moving(app: App) -> Iterator[Callable[[], None]]:
-    """Start the mover; it stops with the test."""
+    """Start the mover; it stops with the test. What it logs is not drawn on a terminal, which takes seconds a fault."""
     stop = threading.Event()
     thread = threading.Thread(target=app.use_cases.mover(Progress("mover")).run, args=(stop,))
-    yield thread.start
-    stop.set()
-    thread.join(10)
+    with capture_logs():
+        yield thread.start
+        stop.set()
+        thread.join(10)
     assert not thread.is_alive()
 
 
@@ -78,7 +81,7 @@ def test_an_end_that_fails_time_after_time_is_refused_and_the_customers_are_free
     with database.begin() as connection:
         connection.exec_driver_sql(BREAK)
     moving()
-    told = eventually(lambda: found if "CommandRejected" in (found := _told(database)) else None, 20)
+    told = eventually(lambda: found if "MergeRejected" in (found := _told(database)) else None, 20)
     assert told is not None
     assert "CustomerUnmerged" not in told
     with database.begin() as connection:
