@@ -8,7 +8,7 @@ record is found that kills the process.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from event_runtime.columns import longs, texts
 from event_runtime.database import execute
@@ -35,25 +35,25 @@ class Positions:
     def __init__(self, schema: str, group: str) -> None:
         name = quoted(schema)
         self._group = group
-        self._ensure = text(_ENSURE.format(schema=name))
+        self._ensure = _ENSURE.format(schema=name)
         self._lock = _LOCK.format(schema=name)
         self._advance = _ADVANCE.format(schema=name)
-        self._count_start = text(_COUNT_START.format(schema=name))
-        self._read_starts = text(_READ_STARTS.format(schema=name))
-        self._try = text(_TRY.format(schema=name))
-        self._finish = text(_FINISH.format(schema=name))
+        self._count_start = _COUNT_START.format(schema=name)
+        self._read_starts = _READ_STARTS.format(schema=name)
+        self._try = _TRY.format(schema=name)
+        self._finish = _FINISH.format(schema=name)
 
     def start(
         self, connection: Connection, cluster: str, partitions: Collection[Partition], *, taken_up: bool
     ) -> dict[Partition, Start]:
         """Where to begin in each partition; offset 0 stands for the beginning. With `taken_up`, counts the start."""
         asked = self._parameters(cluster, partitions)
-        connection.execute(self._ensure, asked)
+        execute(connection, self._ensure, asked)
         offsets = self.lock(connection, cluster, partitions)
         if taken_up:
-            connection.execute(self._count_start, {**asked, "offsets": [offsets[p] for p in sorted(partitions)]})
-        rows = connection.execute(self._read_starts, asked)
-        counted = {Partition(row.topic, row.partition): (row.starts, row.trying_offset) for row in rows}
+            execute(connection, self._count_start, {**asked, **_column_of(offsets)})
+        rows = execute(connection, self._read_starts, asked)
+        counted = {Partition(topic, number): (starts, trying) for topic, number, starts, trying in rows}
         return {partition: _start(offset, *counted.get(partition, (0, None))) for partition, offset in offsets.items()}
 
     def lock(self, connection: Connection, cluster: str, partitions: Collection[Partition]) -> dict[Partition, int]:
@@ -61,39 +61,33 @@ class Positions:
 
         Held until the transaction ends, so two consumers that believe to own one partition act one after the other.
         """
-        rows = execute(connection, self._lock, self._columns(cluster, partitions))
+        rows = execute(connection, self._lock, self._parameters(cluster, partitions))
         return {Partition(topic, number): next_offset for topic, number, next_offset in rows}
 
     def advance(self, connection: Connection, cluster: str, next_offsets: Mapping[Partition, int]) -> None:
         """Write the next offset of partitions whose positions are locked."""
-        offsets = longs([next_offsets[partition] for partition in sorted(next_offsets)])
-        execute(connection, self._advance, {**self._columns(cluster, next_offsets), "offsets": offsets})
+        execute(connection, self._advance, {**self._parameters(cluster, next_offsets), **_column_of(next_offsets)})
 
     def try_alone(self, connection: Connection, cluster: str, partition: Partition, offset: int | None) -> None:
         """Note that the record at `offset` is about to be tried alone, or (None) that it did not kill the process."""
-        connection.execute(self._try, {**self._parameters(cluster, [partition]), "offset": offset})
+        execute(connection, self._try, {**self._parameters(cluster, [partition]), "offset": offset})
 
     def finish(self, connection: Connection, cluster: str, partitions: Collection[Partition]) -> None:
         """Note that the partitions are given up in an orderly way: this was no crash."""
-        connection.execute(self._finish, self._parameters(cluster, partitions))
-
-    def _columns(self, cluster: str, partitions: Collection[Partition]) -> dict[str, object]:
-        topics, numbers = zip(*sorted(partitions), strict=True) if partitions else ((), ())
-        return {
-            "consumer_group": self._group,
-            "cluster": cluster,
-            "topics": texts(topics),
-            "partitions": longs(numbers),
-        }
+        execute(connection, self._finish, self._parameters(cluster, partitions))
 
     def _parameters(self, cluster: str, partitions: Collection[Partition]) -> dict[str, object]:
         ordered = sorted(partitions)
         return {
             "consumer_group": self._group,
             "cluster": cluster,
-            "topics": [partition.topic for partition in ordered],
-            "partitions": [partition.number for partition in ordered],
+            "topics": texts([partition.topic for partition in ordered]),
+            "partitions": longs([partition.number for partition in ordered]),
         }
+
+
+def _column_of(offsets: Mapping[Partition, int]) -> dict[str, object]:
+    return {"offsets": longs([offsets[partition] for partition in sorted(offsets)])}
 
 
 def _start(offset: int, starts: int, trying: int | None) -> Start:
@@ -101,19 +95,19 @@ def _start(offset: int, starts: int, trying: int | None) -> Start:
     return Start(next_offset=offset, starts=starts, trying=trying if trying is not None and trying >= offset else None)
 
 
-_ASKED = "unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]))"
+_ASKED = "unnest(%(topics)s::text[], %(partitions)s::bigint[])"
 
 _ENSURE = f"""
 INSERT INTO {{schema}}.positions (consumer_group, cluster, topic, partition, next_offset)
-SELECT :consumer_group, :cluster, topic, partition, 0 FROM {_ASKED} AS asked (topic, partition)
+SELECT %(consumer_group)s, %(cluster)s, topic, partition, 0 FROM {_ASKED} AS asked (topic, partition)
 ORDER BY topic, partition
 ON CONFLICT DO NOTHING
 """
 
-_LOCK = """
-SELECT topic, partition, next_offset FROM {schema}.positions
+_LOCK = f"""
+SELECT topic, partition, next_offset FROM {{schema}}.positions
 WHERE consumer_group = %(consumer_group)s AND cluster = %(cluster)s
-  AND (topic, partition) IN (SELECT * FROM unnest(%(topics)s::text[], %(partitions)s::bigint[]))
+  AND (topic, partition) IN (SELECT * FROM {_ASKED})
 ORDER BY topic, partition
 FOR UPDATE
 """
@@ -128,8 +122,8 @@ WHERE held.consumer_group = %(consumer_group)s AND held.cluster = %(cluster)s
 
 _COUNT_START = """
 INSERT INTO {schema}.partition_starts AS counted (consumer_group, cluster, topic, partition, starts, at_offset)
-SELECT :consumer_group, :cluster, topic, partition, 1, next_offset
-FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
+SELECT %(consumer_group)s, %(cluster)s, topic, partition, 1, next_offset
+FROM unnest(%(topics)s::text[], %(partitions)s::bigint[], %(offsets)s::bigint[])
   AS new (topic, partition, next_offset)
 ORDER BY topic, partition
 ON CONFLICT (consumer_group, cluster, topic, partition) DO UPDATE
@@ -139,21 +133,21 @@ SET starts = CASE WHEN counted.at_offset = EXCLUDED.at_offset THEN counted.start
 
 _READ_STARTS = f"""
 SELECT topic, partition, starts, trying_offset FROM {{schema}}.partition_starts
-WHERE consumer_group = :consumer_group AND cluster = :cluster
+WHERE consumer_group = %(consumer_group)s AND cluster = %(cluster)s
   AND (topic, partition) IN (SELECT * FROM {_ASKED})
 """
 
 # From here on `starts` counts the starts since this very record was first tried alone.
 _TRY = f"""
 UPDATE {{schema}}.partition_starts
-SET starts = CASE WHEN trying_offset IS DISTINCT FROM CAST(:offset AS bigint) THEN 0 ELSE starts END,
-    trying_offset = CAST(:offset AS bigint)
-WHERE consumer_group = :consumer_group AND cluster = :cluster
+SET starts = CASE WHEN trying_offset IS DISTINCT FROM %(offset)s::bigint THEN 0 ELSE starts END,
+    trying_offset = %(offset)s::bigint
+WHERE consumer_group = %(consumer_group)s AND cluster = %(cluster)s
   AND (topic, partition) IN (SELECT * FROM {_ASKED})
 """
 
 _FINISH = f"""
 UPDATE {{schema}}.partition_starts SET starts = 0, trying_offset = NULL
-WHERE consumer_group = :consumer_group AND cluster = :cluster
+WHERE consumer_group = %(consumer_group)s AND cluster = %(cluster)s
   AND (topic, partition) IN (SELECT * FROM {_ASKED})
 """

@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import psycopg
 from confluent_kafka import KafkaException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -246,5 +247,5 @@ class Session:
         try:
             with self._at.engine.connect() as connection, connection.begin():
                 self._at.positions.finish(connection, self._consumer.cluster(), given_up)
-        except SQLAlchemyError as fault:
+        except (SQLAlchemyError, psycopg.Error) as fault:
             _log.warning("orderly_end_not_noted", exc_info=fault)
