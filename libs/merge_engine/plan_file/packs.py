@@ -16,8 +16,8 @@ PackName = Literal["identity", "retail", "commerce", "ticketing"]
 RoleName = Literal["recommend", "merge", "protected-data", "admin"]
 
 
-class PackRule(Part):
-    """A rule of a pack. `provided` names who checks it without a word in the plan; all others a plan binds.
+class RuleTerms(Part):
+    """What is said of a rule, in a pack as in a plan.
 
     `conversion`: it is asked before a customer's type is changed, too.
     """
@@ -31,13 +31,22 @@ class PackRule(Part):
     field: str | None = None
     message: Annotated[str, Field(min_length=1)]
     remediation: Annotated[str, Field(min_length=1)]
-    provided: Literal["the engine", "the worker"] | None = None
     conversion: bool = False
+
+    def require_waiver(self) -> None:
+        """Raise ValueError unless exactly the rules that can be waived say by whom."""
+        if (self.severity is Severity.WAIVABLE) != (self.waivable_by is not None):
+            raise ValueError("severity WAIVABLE needs waivable_by, and only it takes one")
+
+
+class PackRule(RuleTerms):
+    """A rule of a pack. `provided` names who checks it without a word in the plan; all others a plan binds."""
+
+    provided: Literal["the engine", "the worker"] | None = None
 
     @model_validator(mode="after")
     def _waiver(self) -> "PackRule":
-        if (self.severity is Severity.WAIVABLE) != (self.waivable_by is not None):
-            raise ValueError("severity WAIVABLE needs waivable_by, and only it takes one")
+        self.require_waiver()
         return self
 
 

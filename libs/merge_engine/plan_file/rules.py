@@ -7,9 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, Discriminator, Field, Tag, field_validator, model_validator
 
 from customer_identity.merging import Side
-from customer_identity.merging.rules import Severity
-from merge_engine.plan_file.packs import PackRule, RoleName, pack_rule
-from merge_engine.plan_file.parts import ColumnOf, Condition, Exists, Flag, Name, Part, RuleName, Table
+from merge_engine.plan_file.packs import PackRule, RoleName, RuleTerms, pack_rule
+from merge_engine.plan_file.parts import ColumnOf, Condition, Exists, Flag, Name, Part, Table
 
 _SIDED = (Side.WINNER, Side.LOSER, Side.EITHER)
 _EVERY = (*_SIDED, Side.PAIR, Side.SYSTEM, Side.ACTOR)
@@ -29,23 +28,13 @@ class FixedBy(Part):
         return self
 
 
-class _Rule(Part):
+class _Rule(RuleTerms):
     """A rule that is named in a pack takes from there what stands not here; side and permanence only from there."""
 
     sides: ClassVar[tuple[Side, ...]] = _EVERY
     """The sides that this form can look at; the only one need not be written."""
 
-    rule: RuleName
-    side: Side
-    severity: Severity = Severity.BLOCK
-    permanent: bool = True
-    waivable_by: RoleName | None = None
-    cleared_by_reason: str | None = None
     fixed_by: FixedBy | None = None
-    field: str | None = None
-    message: Annotated[str, Field(min_length=1)]
-    remediation: Annotated[str, Field(min_length=1)]
-    conversion: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -71,8 +60,7 @@ class _Rule(Part):
         if self.side not in self.sides:
             fitting = ", ".join(side.value for side in self.sides)
             raise ValueError(f"this form looks at {fitting}; {self.rule} looks at {self.side.value}: use another form")
-        if (self.severity is Severity.WAIVABLE) != (self.waivable_by is not None):
-            raise ValueError("severity WAIVABLE needs waivable_by, and only it takes one")
+        self.require_waiver()
         return self
 
 
