@@ -4,25 +4,29 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from customer_identity.normalise.countries import COUNTRIES
 from customer_identity.normalise.placeholders import is_placeholder
 from customer_identity.normalise.text import CACHE_SIZE, fold, word_set, words
 
 # Words of street kinds and directions become one spelling, so that 'North Main Street' equals 'N Main St'.
 _SPELLINGS: Final = (
-    "st street str|ave avenue av|rd road|dr drive drv dve|ln lane|blvd boulevard|ct court crt|pl place|ter terrace|"
+    "st street str strasse straat|"
+    "ave avenue av avenida avda|rd road|dr drive drv dve|ln lane|blvd boulevard|ct court crt|pl place|ter terrace|"
     "cir circle|sq square|hwy highway|pkwy parkway pky|trl trail|cres crescent cr|cl close|gr grove gve|n north|"
     "s south|e east|w west|ne northeast|nw northwest|se southeast|sw southwest|mt mount|ft fort|rte route|fwy freeway|"
-    "aly alley|xing crossing"
+    "aly alley|xing crossing|ul ulica ulitsa|pz plaza pza|"
+    "1st first|2nd second|3rd third|4th fourth|5th fifth|6th sixth|7th seventh|8th eighth|9th ninth|10th tenth"
 )
 _SHORT: Final = {word: line.split()[0] for line in _SPELLINGS.split("|") for word in line.split()}
 _KINDS: Final = word_set(
     """
-    st ave rd dr ln blvd ct pl ter cir sq hwy pkwy trl cres cl gr aly way strasse
+    st ave rd dr ln blvd ct pl ter cir sq hwy pkwy trl cres cl gr aly way
     """
 )
 _UNIT_WORDS: Final = word_set(
     """
-    apt apartment unit suite ste flat floor rm room bldg
+    apt apartment unit suite ste flat floor fl rm room bldg apto depto dpto piso puerta kv lgh int interno whg wohnung
+    top app appt bte
     """
 )
 _STATE_CODES: Final = (
@@ -36,12 +40,22 @@ _STATE_CODES: Final = (
     "on:ontario|qc:quebec|bc:british columbia|ab:alberta"
 )
 _STATES: Final = {entry.partition(":")[2]: entry.partition(":")[0] for entry in _STATE_CODES.split("|")}
-_COUNTRIES: Final = {
-    "usa": "us", "united states": "us", "united states of america": "us", "u.s.": "us", "u.s.a.": "us",
-    "uk": "gb", "united kingdom": "gb", "great britain": "gb", "england": "gb", "canada": "ca", "australia": "au",
-    "germany": "de", "france": "fr", "spain": "es", "italy": "it", "mexico": "mx", "india": "in", "ireland": "ie",
-    "new zealand": "nz",
-}  # fmt: skip
+
+_TOKEN: Final = re.compile(r"\d+[a-z]?(?:[-/]\d+[a-z]?)*(?![^\W_])|[^\W_]+")
+_BLOCK_WORDS: Final = re.compile(
+    "(?<=[0-9])(?:丁目|番地の|番地|番|の|[\u30fc\u2010\u2011\u2013\u2212])(?=[0-9])"
+)  # 2丁目8番1号 is 2-8-1
+_STREETS: Final = {"c": "calle ", "v": "via ", "r": "rua "}
+_SHORT_BEFORE: Final = re.compile(r"^(?:(c)/|([cvr])\.)\s*")
+_BLOCKS_BEGIN: Final = re.compile("(?<=[\u3040-\u9fff])(?=[0-9])|(?<=[0-9])(?:号|番地|番)")
+_ORDINALS: Final = ("st", "nd", "rd", "th")
+_STOREYS: Final = word_set("floor fl piso etage")
+_HALVES: Final = word_set("bis ter quater")
+_ENDINGS: Final = {"strasse": "str", "straat": "str", "platz": "pl", "str": "str"}
+_ENDING: Final = re.compile("(?<=[a-z]{3})(?:strasse|straat|platz)$")
+_COUNTRY_BEFORE_POSTCODE: Final = re.compile(r"^(?:d|de|a|at|ch|f|fr|i|it|e|es|b|be|nl|s|se|l|lu|dk|fi|no)-\s*(?=\d)")
+_ZIP_PLUS_4: Final = re.compile(r"^(\d{5})[- ]\d{4}$")
+_PLACE_WORDS: Final = {"saint": "st", "sainte": "ste", "fort": "ft", "mount": "mt"}
 
 
 class Street(NamedTuple):
@@ -55,21 +69,31 @@ class Street(NamedTuple):
 @lru_cache(maxsize=CACHE_SIZE)
 def parse_street(raw: str) -> Street:
     """Takes number and unit out of a street line; an empty core means that nothing can be compared."""
-    if is_placeholder(fold(raw)):
+    folded = fold(raw)
+    if is_placeholder(folded):
         return Street("", "", "")
-    text, _, hashed = fold(raw).partition("#")
-    tokens = [_SHORT.get(word, word) for word in words(text)]
+    folded = _SHORT_BEFORE.sub(lambda found: _STREETS[found[1] or found[2]], folded)
+    text, _, hashed = _BLOCKS_BEGIN.sub(" ", _BLOCK_WORDS.sub("-", folded)).partition("#")
     unit = "".join(words(hashed))[:8]
     kept: list[str] = []
     number = ""
-    skip_unit = False
-    for position, token in enumerate(tokens):
-        if skip_unit:
-            unit, skip_unit = unit or token, False
-        elif token in _UNIT_WORDS and position and position + 1 < len(tokens):
-            skip_unit = True
-        elif not number and token[0].isdigit() and not token.endswith(("st", "nd", "rd", "th")):
-            number = token
+    tokens = _tokens(text)
+    position = 0
+    while position < len(tokens):
+        token, following = tokens[position], tokens[position + 1] if position + 1 < len(tokens) else ""
+        position += 1
+        if token in _STOREYS and kept and kept[-1].endswith(_ORDINALS):
+            unit = unit or kept.pop()
+        elif token in _UNIT_WORDS and following and (kept or number or following[0].isdigit()):
+            unit = unit or following
+            position += 1
+        elif not number and token[0].isdigit() and not token.endswith(_ORDINALS):
+            number, unit = _number(token, unit, before_street=not kept)
+            if kept and (following in _HALVES or (len(following) == 1 and position + 1 == len(tokens))):
+                number += following  # Hauptstr. 12 a
+                position += 1
+        elif number and not kept and token in _HALVES:
+            number += token  # 12 bis rue de la Paix
         else:
             kept.append(token)
     if len(kept) > 1:
@@ -77,10 +101,25 @@ def parse_street(raw: str) -> Street:
     return Street(" ".join(kept), number, unit)
 
 
+def _tokens(folded: str) -> list[str]:
+    """Words in one spelling; what is joined by hyphens or a stroke within a number stays one."""
+    found = _TOKEN.findall(folded.replace("'", ""))
+    return [_SHORT.get(word, _ENDING.sub(lambda end: _ENDINGS[end[0]], word)) for word in found]
+
+
+def _number(token: str, unit: str, *, before_street: bool) -> tuple[str, str]:
+    """3/12 before a street is unit 3 of number 12; after it the unit comes last."""
+    first, stroke, second = token.partition("/")
+    if not stroke:
+        return token, unit
+    return (second, unit or first) if before_street else (first, unit or second)
+
+
 @lru_cache(maxsize=CACHE_SIZE)
 def parse_city(raw: str) -> str:
     """City name as folded words."""
-    return "" if is_placeholder(fold(raw)) else " ".join(words(raw))
+    text = " ".join(_PLACE_WORDS.get(word, word) for word in words(raw))
+    return "" if is_placeholder(fold(raw)) or is_placeholder(text) else text
 
 
 @lru_cache(maxsize=CACHE_SIZE)
@@ -93,7 +132,8 @@ def parse_region(raw: str) -> str:
 @lru_cache(maxsize=CACHE_SIZE)
 def parse_postcode(raw: str) -> str:
     """Letters and digits of a postcode; a US ZIP+4 keeps its first five digits; all zeros or nines are none."""
-    text = re.sub(r"[^a-z0-9]", "", fold(re.sub(r"^(\d{5})-\d{4}$", r"\1", raw.strip())))
+    written = _ZIP_PLUS_4.sub(r"\1", _COUNTRY_BEFORE_POSTCODE.sub("", fold(raw)))
+    text = re.sub(r"[^a-z0-9]", "", written)
     return "" if not text or set(text) <= {"0"} or set(text) <= {"9"} or is_placeholder(text) else text
 
 
@@ -101,4 +141,4 @@ def parse_postcode(raw: str) -> str:
 def parse_country(raw: str) -> str:
     """Country as a lower-case alpha-2 code where it is known."""
     text = fold(raw).strip()
-    return "" if is_placeholder(text) else _COUNTRIES.get(text, text)
+    return "" if is_placeholder(text) else COUNTRIES.get(text, text)

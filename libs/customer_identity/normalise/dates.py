@@ -6,12 +6,25 @@ from typing import Final, NamedTuple
 
 from customer_identity.normalise.text import CACHE_SIZE, fold
 
-_MONTH_NAMES: Final = "jan feb mar apr may jun jul aug sep oct nov dec"
-_MONTHS: Final = {name: number for number, name in enumerate(_MONTH_NAMES.split(), start=1)}
+# The beginnings of the months' names in English, German, French, Spanish, Italian, Portuguese, Dutch, Polish, Nordic
+# languages, and in Russian as it is transliterated here.
+_MONTH_NAMES: Final = (
+    "jan ene gen janv sty yan|feb fev fevr lut|mar maa mrt mars|apr avr abr kwi|may mai mei mag maj|jun juin giu cze "
+    "iyun|jul juil lug lip iyul|aug aou ago sie avg|sep set wrz sen|"
+    "oct okt ott out paz|nov lis noy|dec dez dic gru des dek"
+)
+_MONTHS: Final = {
+    name: number for number, names in enumerate(_MONTH_NAMES.split("|"), start=1) for name in names.split(" ")
+}
+_ERAS: Final = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018, "m": 1867, "t": 1911, "s": 1925,
+                "h": 1988, "r": 2018}  # fmt: skip
+_ERA: Final = re.compile(r"(明治|大正|昭和|平成|令和|(?<![a-z])[mtshr](?=\d))\s*(\d{1,2}|元)(?=\D)")
+_BUDDHIST: Final = range(2400, 2600)  # Thai calendars count 543 years more
 _PLACEHOLDERS: Final = frozenset({"19000101", "19010101", "19700101", "99991231", "00010101", "11111111", "18000101"})
 _MONTH_FIRST_COUNTRIES: Final = frozenset({"us", "usa", "united states", "ca", "canada", "ph", ""})
-_OLDEST_YEAR: Final = 1000
-_PIVOT: Final = 30  # a two-digit year up to this one is of this century
+_OLDEST_YEAR, _LATEST_YEAR = 1000, 9998  # also what is but a slip away from a year
+_MOST_NUMBERS: Final = 7  # three of the date, four of a time beside it
+_PIVOT: Final = 25  # a two-digit year up to this one is of this century: nobody is born in the future
 
 
 class BirthDate(NamedTuple):
@@ -30,21 +43,37 @@ _NONE: Final = BirthDate("", ambiguous=False)
 @lru_cache(maxsize=CACHE_SIZE)
 def parse_date(raw: str, country: str) -> BirthDate:
     """A date, or nothing when the text is none; the country decides 4/5 only where the text does not."""
-    text = fold(raw).split("t")[0] if re.match(r"\d{4}-\d\d-\d\dt", fold(raw)) else fold(raw)
+    text = fold(raw)
+    if re.match(r"\d{4}-\d\d-\d\dt", text):
+        text = text.split("t")[0]
+    text = _ERA.sub(lambda found: f"{_ERAS[found[1]] + (1 if found[2] == '元' else int(found[2])):04d}", text)
     numbers = re.findall(r"\d+", text)
-    month_word = next((_MONTHS[w[:3]] for w in re.findall(r"[a-z]{3,}", text) if w[:3] in _MONTHS), 0)
-    if month_word and len(numbers) == 2:
-        year_first = len(numbers[0]) == 4
-        year, day = (numbers[0], numbers[1]) if year_first else (numbers[1], numbers[0])
-        return _checked(_year(year), month_word, int(day), ambiguous=False)
+    if len(numbers) > _MOST_NUMBERS:
+        return _NONE
+    month = next(filter(None, map(_month, re.findall(r"[a-z]{3,}", text))), 0)
+    if month and len(numbers) >= 2:
+        return _with_month_name(numbers, month)
     if len(numbers) == 1 and len(numbers[0]) == 8:
         return _compact(numbers[0])
-    if len(numbers) < 3 or len(numbers) > 6:
+    if len(numbers) < 3 or max(map(len, numbers[:3])) > 4:
         return _NONE
     a, b, c = numbers[:3]
     if len(a) == 4:
         return _year_first(int(a), int(b), int(c))
+    if len(a) == 2 and int(a) > 31 and len(c) <= 2:
+        return _year_first(_year(a), int(b), int(c))
     return _year_last(int(a), int(b), _year(c), month_first=fold(country) in _MONTH_FIRST_COUNTRIES and "." not in text)
+
+
+def _month(word: str) -> int:
+    return _MONTHS.get(word[:4]) or _MONTHS.get(word[:3], 0)
+
+
+def _with_month_name(numbers: list[str], month: int) -> BirthDate:
+    """Day and year beside a month's name: the year has four digits, or comes last."""
+    one, other = numbers[:2]
+    year, day = (one, other) if len(one) == 4 else (other, one)
+    return _checked(_year(year), month, int(day), ambiguous=False) if len(year) in {2, 4} and len(day) <= 2 else _NONE
 
 
 def _compact(text: str) -> BirthDate:
@@ -80,8 +109,9 @@ def _year(text: str) -> int:
 
 
 def _checked(year: int, month: int, day: int, *, ambiguous: bool) -> BirthDate:
+    year = year - 543 if year in _BUDDHIST else year
     ymd = f"{year:04d}{month:02d}{day:02d}"
-    known = _OLDEST_YEAR <= year <= 9999 and (month or day) and month <= 99 and day <= 99
+    known = _OLDEST_YEAR <= year <= _LATEST_YEAR and (month or day) and month <= 99 and day <= 99
     return BirthDate(ymd, ambiguous) if known and ymd not in _PLACEHOLDERS else _NONE
 
 

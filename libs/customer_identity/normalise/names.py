@@ -1,25 +1,33 @@
 """Person names: one given name, the middle ones, one family name, a suffix; nicknames as shared roots."""
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from customer_identity.normalise.nicknames import nickname_roots
 from customer_identity.normalise.placeholders import is_placeholder
+from customer_identity.normalise.scripts import FAMILY_FIRST
 from customer_identity.normalise.text import CACHE_SIZE, fold, word_set, words
 
+# Words that are titles wherever they stand, and words that are titles before a name and names elsewhere.
 _TITLES: Final = word_set(
     """
-    mr mrs ms miss mx dr prof professor sir dame lady lord rev reverend revd fr father sister hon honourable
-    honorable capt captain col colonel gen general maj major lt lieutenant sgt sergeant cpl adm admiral cmdr
-    commander baron baroness count countess earl duke duchess viscount viscountess marquess prince princess
-    judge justice rabbi imam bishop archbishop cardinal canon dean saint st herr frau madame monsieur señor
-    senor senora don dona doctor
+    mr mrs ms miss mx dr prof professor sir dame lady lord rev reverend revd sister hon honourable
+    honorable capt captain gen maj lt lieutenant sgt sergeant cpl adm admiral cmdr
+    commander baroness countess viscount viscountess marquess princess
+    imam archbishop herr frau madame monsieur señor senor senora srta sra mme mlle dott dottssa sig mevr dhr doctor
     """
 )
+_TITLES_BEFORE_NAMES: Final = word_set(
+    """
+    dean major earl duke duchess don dona prince justice st saint col colonel fr father general marshal baron count
+    judge rabbi bishop cardinal canon sr
+    """
+)
+_AFTER_A_TITLE: Final = word_set("med jur rer habil ing dipl mag hc")  # Dr. med., Prof. Dr. h.c.
 _SUFFIXES: Final = dict.fromkeys(("jr", "junior", "jnr"), "jr") | dict.fromkeys(("sr", "senior", "snr"), "sr")
 _SUFFIXES.update({"ii": "ii", "2nd": "ii", "iii": "iii", "3rd": "iii", "iv": "iv", "4th": "iv"})
-_TITLES_THAT_ARE_NAMES: Final = word_set("dean major earl duke don prince justice st col fr")
 _POST_NOMINALS: Final = word_set(
     """
     phd md dds esq obe mbe cbe kbe qc kc mp jp bt baronet rn cpa dvm
@@ -32,6 +40,21 @@ _PARTICLES: Final = word_set(
 )
 
 
+# In names of several people at once; 'e' and 'y' join the two family names of one person.
+_JOINT: Final = re.compile(r"(?:^|\s)(?:&|\+|and|und|et)\s|[a-z]{2,}/[a-z]{2,}")
+_HOUSEHOLD: Final = word_set("family household familie famille familia fam")
+_NO_NAMES: Final = _TITLES | _HOUSEHOLD | {"the"}
+_IRISH: Final = word_set(
+    """
+    brien connor neill neil reilly donnell sullivan hara keefe leary malley shea toole dwyer rourke grady callaghan
+    connell donoghue driscoll gorman hagan halloran mahony mahoney meara riordan
+    """
+)
+_MOST_WORDS: Final = 12  # of a name; what is longer is a sentence
+
+_Words = tuple[str, ...]
+
+
 class PersonName(NamedTuple):
     """A name ready to compare; every part lower-case ASCII where that is possible, empty when unknown."""
 
@@ -41,28 +64,30 @@ class PersonName(NamedTuple):
     suffix: str
     roots: str
     """Nickname groups of the given name, space separated."""
+    several: bool
+    """Whether it names several people or a household: it has a family name and no given one then."""
+
+
+class _Parts(NamedTuple):
+    given: _Words
+    middle: _Words
+    family: _Words
+    suffix: str
 
 
 @lru_cache(maxsize=CACHE_SIZE)
 def parse_name(given: str, middle: str, family: str, full: str) -> PersonName:
     """Parts from their own columns; the full name is only taken apart when the columns leave nothing to compare."""
-    given_words, suffix_a = _clean(given)
-    family_words, suffix_b = _clean(family)
-    middle_words, _ = _clean(middle)
-    full_words: tuple[str, ...] = ()
-    suffix_c = ""
-    if full and not given_words and not family_words:
-        given_words, middle_words, family_words, suffix_c = _split_full(full)
-    elif full:
-        full_words, suffix_c = _clean(full)
-    if not given_words and len(full_words) > 1 and family_words and full_words[0] != family_words[0]:
-        given_words, middle_words = full_words[:1], full_words[1 : -len(family_words)]
-    elif not middle_words and len(given_words) == 1 and len(full_words) > 1 + len(family_words):
-        middle_words = tuple(w for w in full_words if w not in given_words and w not in family_words)
-    given_words = tuple(half for word in given_words for half in word.split("-"))
-    if len(given_words) > 1:
-        given_words, middle_words = given_words[:1], given_words[1:] + middle_words
-    if given_words and family_words and len(family_words) > 1 and len(family_words[0]) == 1:
+    parts = _parts(given, middle, family, full)
+    several = _of_several(given) or _of_several(family) or (not given and _of_several(full))
+    given_words, middle_words = _first_given(parts.given, parts.middle)
+    family_words = parts.family
+    if several:
+        family_words = (family_words or given_words)[-1:]
+        given_words, middle_words = (), ()
+    if len(family_words) > 1 and family_words[0] == "o" and family_words[1] in _IRISH:
+        family_words = ("o" + family_words[1], *family_words[2:])
+    if given_words and len(family_words) > 1 and len(family_words[0]) == 1 and family_words[0].isascii():
         family_words, middle_words = family_words[1:], (*middle_words, family_words[0])
     first = given_words[0] if given_words else ""
     family_words = tuple(half for word in family_words for half in word.split("-"))
@@ -70,12 +95,39 @@ def parse_name(given: str, middle: str, family: str, full: str) -> PersonName:
         first,
         " ".join(middle_words),
         _close_particles(family_words),
-        suffix_a or suffix_b or suffix_c,
+        parts.suffix,
         " ".join(nickname_roots(first)),
+        several,
     )
 
 
-def _clean(value: str) -> tuple[tuple[str, ...], str]:
+def _parts(given: str, middle: str, family: str, full: str) -> _Parts:
+    given_words, suffix_a = _clean(given)
+    family_words, suffix_b = _clean(family, titles_before=False)
+    middle_words, _ = _clean(middle)
+    if full and not given_words and not family_words:
+        split = _split_full(full)
+        return split if split.suffix else split._replace(suffix=suffix_a or suffix_b)
+    full_words, suffix_c = _clean(full) if full else ((), "")
+    if not given_words and len(full_words) > 1 and family_words and full_words[0] != family_words[0]:
+        given_words, middle_words = full_words[:1], full_words[1 : -len(family_words)]
+    elif not middle_words and len(given_words) == 1 and len(full_words) > 1 + len(family_words):
+        middle_words = tuple(w for w in full_words if w not in given_words and w not in family_words)
+    return _Parts(given_words, middle_words, family_words, suffix_a or suffix_b or suffix_c)
+
+
+def _first_given(given: _Words, middle: _Words) -> tuple[_Words, _Words]:
+    """One given name; all others are middle names."""
+    halves = tuple(half for word in given for half in word.split("-"))
+    return halves[:1], halves[1:] + middle
+
+
+def _of_several(value: str) -> bool:
+    folded = fold(value)
+    return bool(_JOINT.search(folded)) or not _HOUSEHOLD.isdisjoint(folded.split())
+
+
+def _clean(value: str, *, titles_before: bool = True) -> tuple[_Words, str]:
     """Words without titles, letters after the name and suffixes; the suffix beside them."""
     value = " ".join(piece for piece in value.split() if not is_placeholder(fold(piece)))
     if not value or is_placeholder(fold(value)):
@@ -87,40 +139,70 @@ def _clean(value: str) -> tuple[tuple[str, ...], str]:
         "-".join(words(piece))
         for piece in re.split(r"[\s,./]+", value)
         if words(piece) and not is_placeholder(fold(piece))
-    )
+    )[:_MOST_WORDS]
     for position, word in enumerate(parts):
         if position and word in _SUFFIXES:
             suffix = _SUFFIXES[word]
-        elif word in _TITLES and (
-            len(parts) > 1
-            or word not in {"dean", "major", "earl", "duke", "don", "prince", "justice", "st", "col", "fr"}
-        ):
+        elif word in _NO_NAMES or (not kept and titles_before and _is_title_before(parts, position)):
             continue
-        elif word not in _POST_NOMINALS and not is_placeholder(word) and not (word.isdigit()):
-            kept.append(word)
+        elif word not in _POST_NOMINALS and not is_placeholder(word) and not word.isdigit():
+            kept.append("st" if word == "saint" else word)
     return tuple(kept), suffix
 
 
-def _split_full(full: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], str]:
+def _is_title_before(parts: _Words, position: int) -> bool:
+    """A title that is a name elsewhere: more of the name comes after it."""
+    word = parts[position]
+    return position + 1 < len(parts) and (word in _TITLES_BEFORE_NAMES or (position > 0 and word in _AFTER_A_TITLE))
+
+
+def _split_full(full: str) -> _Parts:
     """Given, middle and family words of a free-form name, by nameparser, after titles and suffixes are off."""
     if is_placeholder(fold(full)):
-        return (), (), (), ""
+        return _Parts((), (), (), "")
+    if FAMILY_FIRST.search(full):
+        return _split_family_first(full)
     if "," in full:
         before, _, after = full.partition(",")
-        family, suffix_a = _clean(before)
-        rest, suffix_b = _clean(after)
         if fold(after).strip(" .") in _SUFFIXES:
-            given, middle, family, _ = _split_full(before)
-            return given, middle, family, _SUFFIXES[fold(after).strip(" .")]
-        return rest[:1], rest[1:], family, suffix_a or suffix_b
+            return _split_full(before)._replace(suffix=_SUFFIXES[fold(after).strip(" .")])
+        family, suffix_a = _clean(before, titles_before=False)
+        rest, suffix_b = _clean(after)
+        while len(rest) > 1 and rest[-1] in _PARTICLES:  # 'Beethoven, Ludwig van'
+            family, rest = (rest[-1], *family), rest[:-1]
+        return _Parts(rest[:1], rest[1:], family, suffix_a or suffix_b)
     kept, suffix = _clean(full)
     if len(kept) <= 2:
-        return kept[:1], (), kept[1:], suffix
-    return *_parse_free(" ".join(kept)), suffix
+        return _Parts(kept[:1], (), kept[1:], suffix)
+    if kept[-2] == "o" and kept[-1] in _IRISH:
+        kept = (*kept[:-2], "o" + kept[-1])
+    return _Parts(*_parse_free(" ".join(kept)), suffix)
+
+
+def _split_family_first(full: str) -> _Parts:
+    """Chinese, Japanese and Korean order; without a space the lengths that nearly all names there have."""
+    text = unicodedata.normalize("NFKC", full)
+    if "・" in text:  # how names from elsewhere are written in kana, in their own order
+        given, _, family = text.partition("・")
+    else:
+        family, _, given = text.strip().partition(" ")
+    given, family = _HONORIFICS.sub("", given.strip()), family.strip()
+    if not given and not _KANA_ALONE.fullmatch(family):
+        whole = _HONORIFICS.sub("", family)
+        at = 2 if len(whole) >= 4 else 1
+        family, given = (whole[:at], whole[at:]) if len(whole) <= _LONGEST_UNSPACED else ("", whole)
+    if not given:
+        family, given = "", family
+    return _Parts(words(given), (), words(family), "")
+
+
+_HONORIFICS: Final = re.compile("(?<=.)(?:様|さま|さん|殿|氏|先生|씨|님)$")
+_KANA_ALONE: Final = re.compile("[\u3040-\u30ff]+")
+_LONGEST_UNSPACED: Final = 5
 
 
 @lru_cache(maxsize=CACHE_SIZE)
-def _parse_free(plain: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+def _parse_free(plain: str) -> tuple[_Words, _Words, _Words]:
     from nameparser import HumanName  # noqa: PLC0415 - loading its tables costs 50 ms that --help should not pay
 
     parsed = HumanName(plain)
@@ -141,10 +223,20 @@ def _close_particles(family: tuple[str, ...]) -> str:
     return " ".join(out)
 
 
+_BEFORE: Final = re.compile(
+    "(?:dela|delos|delas|vander|vanden|vonder|del|dos|das|de|da|do|di|du|van|von|ten|ter|al|el|bin|ibn|san)(?=.{4})"
+)
 _VOWELS: Final = re.compile("[aeiouyhw]")
 # Spellings that sound alike, longer ones first.
 _ALIKE: Final = "ph:f gh:g ck:k sch:s sh:s ch:k th:t wr:r kn:n x:ks q:k c:k z:s v:f d:t b:p g:k j:k"
 _SOUND: Final = tuple(entry.split(":") for entry in _ALIKE.split(" "))
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def without_particles(family: str) -> str:
+    """What is left of a closed-up family name without what stands before it: beethoven of vonbeethoven."""
+    found = _BEFORE.match(family)
+    return family[found.end() :] if found else family
 
 
 @lru_cache(maxsize=CACHE_SIZE)

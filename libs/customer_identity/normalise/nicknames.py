@@ -37,7 +37,7 @@ margaret maggie meg peggy marge margie madge greta rita daisy peg margarita marg
 mark marc marcus | martha mattie patty | martin marty | mary molly polly mae may mamie minnie | matilda tilly mattie
 matthew matt matty matteo | maurice morris moritz mauritz | maximilian max | melissa mel missy
 michael mike mick mickey micky mikey miguel michel mitch | michelle shelly chelle | mildred millie | miriam mimi
-mitchell mitch | mohammed mohammad muhammad mohamed muhammed | montgomery monty | nancy nan
+mitchell mitch | mohammed mohammad muhammad mohamed muhammed mhmd | montgomery monty | nancy nan
 natalie nat nattie natalia | nathaniel nat nate nathan | nicholas nick nicky nico nicolas nikolai
 nicole nicki nikki | norman norm | olivia liv livvy | oliver ollie | oscar ozzie | pamela pam
 patricia pat patty trish tricia patsy | patrick pat paddy rick | paul pablo paolo pavel | penelope penny
@@ -56,6 +56,17 @@ wilhelmina mina billie minnie | william bill will billy willy liam willie wilhel
 winifred winnie fred | winston win | yvonne vonnie | zachary zach zack | stacy stacey | tracy tracey | jeffrey jeff
 bradley brad | cameron cam | jocelyn joss | judah jude | mackenzie mack | nathan nate | owen owain | eric erik
 brian bryan | sean shaun shawn
+ahmed ahmad ahmet ahmd | ali aly | omar umar omer amr | hassan hasan hsn | hussein husain hussain hosein hsyn
+abdullah abdallah abdullahi abdallh | yusuf yousef youssef yussuf joseph ywsf | ibrahim ebrahim abraham abrahym
+khalid khaled khald | mahmoud mahmud mhmwd | mustafa mostafa mstfa | layla leila laila lyla | fatima fatma fatimah
+aisha ayesha aysha aaysha | maryam mariam miriam maria mrym | saeed said sayd | karim kareem krym | nour noor nur nwr
+dmitri dmitry dimitri dmitrii | sergei sergey | yuri yury yurii | andrei andrey | aleksei alexey alexei aleksey
+nikolai nikolay nicholas | petr pyotr peter | fyodor fedor theodore | yevgeny evgeny evgenii eugene
+ekaterina catherine | elena yelena helen | natalya nataliya natalia natalie | tatyana tatiana
+anastasia anastasiya | mikhail michael | pavel paul | ivan john | jorge george
+pepe jose | paco francisco | nacho ignacio | lola dolores | concha concepcion
+manolo manuel | juergen jurgen | guenther gunther guenter gunter | joerg jorg | bjoern bjorn | soeren soren
+goetz gotz | kaethe kathe | hans johannes johann | guiseppe giuseppe
 """
 
 

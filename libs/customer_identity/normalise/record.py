@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -11,14 +12,24 @@ from customer_identity.normalise.contacts import parse_email, parse_phone
 from customer_identity.normalise.dates import parse_date
 from customer_identity.normalise.names import parse_name
 from customer_identity.normalise.placeholders import is_placeholder
-from customer_identity.normalise.text import CACHE_SIZE, fold, looks_like_another
+from customer_identity.normalise.text import CACHE_SIZE, fold, looks_like_another, word_set
 from customer_identity.records import CustomerRecord
 
 NORMALISER_VERSION: Final = (
-    2  # raised whenever the same raw value may normalise differently: indexed records are then rebuilt
+    3  # raised whenever the same raw value may normalise differently: indexed records are then rebuilt
 )
 
+_LONGEST: Final = 400  # characters of one value that are read: no name, address or number is longer
+_TEXTS: Final = (
+    "full_name", "given_name", "middle_name", "family_name", "date_of_birth", "gender", "email", "phone", "street",
+    "city", "region", "postal_code", "country", "national_id", "occupation",
+)  # fmt: skip
 _WHOLE_PHONE_DIGITS: Final = 8  # a number without letters in the e-mail column is a phone from this length on
+
+
+_MEN: Final = word_set("m male man mann mannlich maennlich homme masculin hombre masculino uomo maschio")
+_WOMEN: Final = word_set("f female woman w frau weiblich femme feminin mujer femenino donna femmina")
+_GENDERS: Final = dict.fromkeys(_MEN, "m") | dict.fromkeys(_WOMEN, "f") | {"u": ""}
 
 
 class NormalisedRecord(NamedTuple):
@@ -51,6 +62,8 @@ class NormalisedRecord(NamedTuple):
     phone_strict: str
     look_alike: str
     """'1' when a name, e-mail or phone holds look-alike, invisible or compatibility characters."""
+    several: str = ""
+    """'1' when the name is of several people or a household: such a record is no one person."""
 
     def __repr__(self) -> str:
         """Nothing: comparable values are personal data too."""
@@ -59,6 +72,8 @@ class NormalisedRecord(NamedTuple):
 
 def normalise(record: CustomerRecord, *, national_id_key: bytes | None = None) -> NormalisedRecord:
     """Comparable form of a record; with a key, national ids are kept only as keyed hashes."""
+    if any(len(getattr(record, column)) > _LONGEST for column in _TEXTS):
+        record = replace(record, **{column: getattr(record, column)[:_LONGEST] for column in _TEXTS})
     name = parse_name(record.given_name, record.middle_name, record.family_name, record.full_name)
     country = parse_country(record.country)
     raw_email, raw_phone = _in_their_columns(record.email, record.phone)
@@ -68,7 +83,7 @@ def normalise(record: CustomerRecord, *, national_id_key: bytes | None = None) -
     street = parse_street(record.street)
     suspicious = any(
         looks_like_another(v)
-        for v in (record.full_name, record.given_name, record.family_name, record.email, record.phone)
+        for v in (record.full_name, record.given_name, record.middle_name, record.family_name, raw_email, raw_phone)
     )
     return NormalisedRecord(
         given=name.given,
@@ -96,6 +111,7 @@ def normalise(record: CustomerRecord, *, national_id_key: bytes | None = None) -
         email_strict=email.strict,
         phone_strict=phone.strict,
         look_alike="1" if suspicious else "",
+        several="1" if name.several else "",
     )
 
 
@@ -112,9 +128,7 @@ def _in_their_columns(email: str, phone: str) -> tuple[str, str]:
 @lru_cache(maxsize=CACHE_SIZE)
 def _gender(raw: str) -> str:
     text = fold(raw)
-    return {"male": "m", "m": "m", "man": "m", "female": "f", "f": "f", "woman": "f", "unknown": "", "u": ""}.get(
-        text, "" if is_placeholder(text) else text
-    )
+    return _GENDERS.get(text, "" if is_placeholder(text) else text)
 
 
 @lru_cache(maxsize=CACHE_SIZE)

@@ -1,31 +1,22 @@
 """Letters: case, marks, scripts and look-alikes, for comparison only; the raw value is kept elsewhere."""
 
-# ruff: noqa: RUF001 - letters of other scripts that look like Latin ones are what this file is about
-
 import re
 import unicodedata
 from functools import lru_cache
 from typing import Final
 
-CACHE_SIZE: Final = 65_536  # values, not records: names and cities repeat, so a bounded cache by value hits often
+from customer_identity.normalise.scripts import OTHER, latin, mixes_scripts
+
+# Values, not records: names and cities repeat and hit. In a larger cache what is seen once costs more than it saves.
+CACHE_SIZE: Final = 8_192
 
 _LATIN_SPECIAL: Final = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ħ": "h", "ŋ": "n"}
-    | dict.fromkeys("\u2018\u2019\u0060\u00b4", "'")
-    | {"\u0131": "i"}
+    | dict.fromkeys("\u2018\u2019\u0060\u00b4\u02bc\u02bb", "'")
+    | {"\u0131": "i", "\u0259": "a"}
 )
-# Passport-style transliteration: enough to compare a name written in two scripts, not to print it.
-_SPELLINGS: Final = (
-    "а:a б:b в:v г:g д:d е:e ё:e ж:zh з:z и:i й:i к:k л:l м:m н:n о:o п:p р:r с:s т:t у:u ф:f х:kh ц:ts ч:ch ш:sh "
-    "щ:shch ъ: ы:y ь: э:e ю:yu я:ya і:i ї:i є:ie ґ:g ў:u "
-    "α:a β:v γ:g δ:d ε:e ζ:z η:i θ:th ι:i κ:k λ:l μ:m ν:n ξ:x ο:o π:p ρ:r σ:s ς:s τ:t υ:y φ:f χ:ch ψ:ps ω:o"
-)
-_TRANSLITERATION: Final = str.maketrans({entry[0]: entry[2:] for entry in _SPELLINGS.split(" ")})
-# Letters of other scripts that look like Latin ones: read so only inside a word that mixes scripts (a trick or a slip).
-_CONFUSABLE: Final = str.maketrans("аеорсухіјѕԁвнкмтαορνικτυ", "aeopcyxijsdbhkmtaopviktu")
-_OTHER_SCRIPT: Final = re.compile("[Ͱ-Ͽа-яА-ЯЀ-ӿԀ-ԯ]")
-_LATIN: Final = re.compile("[a-zA-Z]")
-_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_INVISIBLE: Final = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]")
+_WORD: Final = re.compile(r"\w+")
 
 
 @lru_cache(maxsize=CACHE_SIZE)
@@ -33,13 +24,10 @@ def fold(value: str) -> str:
     """Lower-case Latin letters, digits and punctuation with marks removed; other scripts transliterated where known."""
     if value.isascii():
         return value.lower().strip()
-    plain = unicodedata.normalize("NFKD", _INVISIBLE.sub("", value)).casefold()
-    plain = "".join(c for c in plain if not unicodedata.combining(c)).translate(_LATIN_SPECIAL)
-    if _OTHER_SCRIPT.search(plain):
-        plain = " ".join(
-            word.translate(_CONFUSABLE if _LATIN.search(word) else _TRANSLITERATION) for word in plain.split(" ")
-        )
-    return plain.strip()
+    folded = _folded(value)
+    while not folded.isascii() and (again := _folded(folded)) != folded:  # some letters come apart in two steps
+        folded = again
+    return folded
 
 
 @lru_cache(maxsize=CACHE_SIZE)
@@ -49,7 +37,7 @@ def looks_like_another(value: str) -> bool:
         return False
     if _INVISIBLE.search(value) or unicodedata.normalize("NFKC", value) != unicodedata.normalize("NFC", value):
         return True
-    return any(_OTHER_SCRIPT.search(word) and _LATIN.search(word) for word in value.split())
+    return any(map(mixes_scripts, value.split()))
 
 
 @lru_cache(maxsize=CACHE_SIZE)
@@ -67,3 +55,22 @@ def word_set(text: str) -> frozenset[str]:
 def words(value: str) -> tuple[str, ...]:
     """The folded words of a value: letters and digits only, apostrophes closed up (O'Brien is one word)."""
     return tuple(re.sub(r"[^\w]+|_", " ", fold(value).replace("'", "")).split())
+
+
+def _folded(value: str) -> str:
+    plain = unicodedata.normalize("NFKC", _INVISIBLE.sub("", value)).casefold()
+    if OTHER.search(plain):
+        # Marks go first, since they would part a word; but in kana they make another letter
+        plain = _WORD.sub(lambda found: latin(found[0]), plain if _has_kana(plain) else _unmarked(plain))
+    return _unmarked(plain).translate(_LATIN_SPECIAL).strip()
+
+
+def _has_kana(text: str) -> bool:
+    return any("\u3041" <= letter <= "\u30fa" for letter in text)
+
+
+def _unmarked(text: str) -> str:
+    """Without marks, and with the digits of all scripts as 0 to 9."""
+    kept = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    plain = "".join(c if c.isascii() else str(unicodedata.decimal(c, c)) for c in kept)
+    return unicodedata.normalize("NFC", plain)  # Hangul whole again
