@@ -38,8 +38,8 @@ Responder = Callable[[tuple[str, ...]], HttpAnswer | None]
 """Answers the rest of a path, its parts unquoted; None when there is no such thing."""
 
 
-Guard = Callable[[str | None], HttpAnswer | None]
-"""What is said to a request with this Authorization header instead of an answer; None: it may have one."""
+Guard = Callable[[str | None, tuple[str, ...]], HttpAnswer | None]
+"""What is said to a request with this Authorization header for the rest of a path; None: it may have an answer."""
 
 
 class HttpEndpoints:
@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         first, *rest = (unquote(part) for part in path.removeprefix("/").split("/"))
         responder, guard = self.responders.get(first), self.guards.get(first)
         try:
-            answer = None if guard is None else guard(self.headers.get("Authorization"))
+            answer = None if guard is None else guard(self.headers.get("Authorization"), tuple(rest))
             if answer is None and responder is not None:
                 answer = responder(tuple(rest))
         except Exception as fault:  # noqa: BLE001 - the caller gets one line; a server that is away is no reason to fall silent

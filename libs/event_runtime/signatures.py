@@ -160,7 +160,7 @@ def public_keys(folder: Path | None) -> dict[str, Ed25519PublicKey]:
         raise SettingError("is not set")
     try:
         files = sorted(folder.glob("*.pem")) if folder.is_dir() else []
-        keys = {file.stem: _public_key(file) for file in files}
+        keys = {file.stem: public_key(file) for file in files}
     except OSError as fault:
         raise SettingError(f"{folder} cannot be read: {fault.strerror}") from None
     if not keys:
@@ -168,7 +168,8 @@ def public_keys(folder: Path | None) -> dict[str, Ed25519PublicKey]:
     return keys
 
 
-def _public_key(file: Path) -> Ed25519PublicKey:
+def public_key(file: Path) -> Ed25519PublicKey:
+    """Read a public key. Raises SettingError, OSError."""
     try:
         key = load_pem_public_key(file.read_bytes())
     except (ValueError, UnsupportedAlgorithm):

@@ -156,7 +156,7 @@ class App:
         if settings.open or (not settings.tokens and is_loopback(host)):
             return None
         if not settings.tokens:
-            _log.warning("lookup_is_closed: it listens on more than loopback, and no MERGE_WORKER_LOOKUP__TOKEN is set")
+            _log.warning("lookup_is_closed: it listens on more than loopback, and no token is set")
         return BearerGuard(tokens=settings.tokens, realm="customers")
 
     def _approve(self, contents: Sequence[tuple[MessageKey, bytes]]) -> None:

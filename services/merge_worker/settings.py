@@ -1,9 +1,10 @@
 """The worker's settings: `MERGE_WORKER_…` in the environment or in a `.env` file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from event_runtime.settings import HttpSettings, Section, ServiceSettings
@@ -110,6 +111,9 @@ class LookupSettings(Section):
     token: SecretStr | None = Field(
         default=None, description="bearer token of 16 characters or more; several, with blanks between: each is good"
     )
+    tenant_tokens: SecretStr | None = Field(
+        default=None, description='tokens that are good for some tenants only, as JSON: {"TOKEN": ["TENANT", …], …}'
+    )
     open: bool = Field(default=False, description="true: anybody who reaches the port, wherever it listens")
 
     @field_validator("token")
@@ -119,16 +123,45 @@ class LookupSettings(Section):
             raise ValueError(f"a token has {_SHORTEST_TOKEN} characters or more")
         return token
 
+    @field_validator("tenant_tokens")
+    @classmethod
+    def _is_mapping(cls, tokens: SecretStr | None) -> SecretStr | None:
+        _ = _tenants_by_token(tokens)
+        return tokens
+
     @model_validator(mode="after")
     def _one_of_both(self) -> "LookupSettings":
-        if self.open and self.token is not None:
+        if self.open and (self.token is not None or self.tenant_tokens is not None):
             raise ValueError("open and token exclude each other")
+        if not _tenants_by_token(self.tenant_tokens).keys().isdisjoint(self._general):
+            raise ValueError("a token stands in both token and tenant_tokens")
         return self
 
     @property
-    def tokens(self) -> tuple[str, ...]:
-        """All of them."""
+    def tokens(self) -> Mapping[str, frozenset[str] | None]:
+        """All of them, each with the tenants that it is good for; None: for all."""
+        return {**dict.fromkeys(self._general), **_tenants_by_token(self.tenant_tokens)}
+
+    @property
+    def _general(self) -> tuple[str, ...]:
         return () if self.token is None else tuple(self.token.get_secret_value().split())
+
+
+_TENANTS_BY_TOKEN = TypeAdapter(dict[str, Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]])
+
+
+def _tenants_by_token(tokens: SecretStr | None) -> Mapping[str, frozenset[str]]:
+    if tokens is None:
+        return {}
+    try:
+        found = _TENANTS_BY_TOKEN.validate_json(tokens.get_secret_value())
+    except ValidationError:
+        found = {}  # what pydantic says of it repeats it
+    if not found:
+        raise ValueError('must be JSON: {"TOKEN": ["TENANT", …], …}')
+    if any(len(token) < _SHORTEST_TOKEN or token.split() != [token] for token in found):
+        raise ValueError(f"a token has {_SHORTEST_TOKEN} characters or more and no blanks")
+    return {token: frozenset(tenants) for token, tenants in found.items()}
 
 
 class LoopSettings(Section):

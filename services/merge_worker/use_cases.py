@@ -8,7 +8,8 @@ from functools import cached_property
 from event_runtime.faults import SettingError
 from event_runtime.health import Progress
 from event_runtime.inbox import Inbox
-from event_runtime.signatures import AuthorityKind, Verifier, public_keys
+from event_runtime.key_folder import KeyFolder
+from event_runtime.signatures import AuthorityKind, Verifier
 from event_runtime.wiring import Wiring
 from merge_engine import MergeEngine
 from merge_worker.adapters.clock import database_time
@@ -88,11 +89,12 @@ class UseCases:
                 return ApprovalAuthority()
             case AuthorityKind.SIGNATURE:
                 try:
-                    keys = public_keys(settings.keys)
+                    keys = KeyFolder(settings.keys)
                 except SettingError as fault:
                     raise SettingError(f"{self._settings.prefix()}SIGNATURE__KEYS: {fault}") from None
                 leeway = timedelta(seconds=settings.leeway_s)
-                return SignatureAuthority(verifier=Verifier(keys=keys, audience=settings.audience, leeway=leeway))
+                verifier = Verifier(keys=keys, audience=settings.audience, leeway=leeway)
+                return SignatureAuthority(verifier=verifier, keys=keys)
 
     @cached_property
     def record_acks(self) -> RecordAcks:

@@ -47,6 +47,10 @@ class Keys:
         self.private.mkdir()
         self.signers = {key_id: self._make(key_id) for key_id in key_ids}
 
+    def pem(self, key_id: str) -> bytes:
+        """A public key."""
+        return self.signers[key_id].key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
     def _make(self, key_id: str) -> Signer:
         key = Ed25519PrivateKey.generate()
         public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -86,7 +90,7 @@ def test_what_is_signed_with_a_known_key_is_done_and_what_is_not_is_only_recomme
     world: MergeWorld, keys: Keys, tmp_path: Path
 ) -> None:
     (keys.public / "gone.pem").unlink()
-    world.customers(*"abcdefgh")
+    world.customers(*"abcdefghij")
     world.worker(AUTHORITY="signature", SIGNATURE__KEYS=str(keys.public))
     old, new, gone = keys.signers.values()
     theirs = merge("theirs", "g", "h")
@@ -117,6 +121,15 @@ def test_what_is_signed_with_a_known_key_is_done_and_what_is_not_is_only_recomme
     assert [error.rule for error in notice.errors] == ["PROOF_MISSING"]
     assert [row.status for row in world.sql("SELECT status FROM merge.requests")] == ["recommended"]
     assert world.canonical().keys() == {"b", "d"}
+
+    # A key that comes is believed, one that goes is not, without a restart.
+    (keys.public / "gone.pem").write_bytes(keys.pem("gone"))
+    (keys.public / "new.pem").write_text("half a k")
+    world.produce_bytes("merge-command", [_record(merge("by_newcomer", "a", "i"), gone)])
+    assert isinstance(world.terminal("by_newcomer"), wire.MergeCompleted)
+    (keys.public / "gone.pem").unlink()
+    world.produce_bytes("merge-command", [_record(merge("by_leaver", "a", "j"), gone)])
+    assert _rules(world.terminal("by_leaver")) == ["SIGNATURE_INVALID"]
 
     file = tmp_path / "commands.jsonl"
     file.write_text(json.dumps({"command_id": "cli", "tenant_id": TENANT, "winner_id": "g", "loser_ids": ["h"],

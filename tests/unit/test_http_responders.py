@@ -13,7 +13,7 @@ from event_runtime.health import Health
 from event_runtime.http_endpoints import HttpAnswer, HttpEndpoints
 from event_runtime.settings import HttpSettings
 
-OLD, NEW = "the-token-of-yesterday", "the-token-of-today"
+OLD, NEW, SHOP = "the-token-of-yesterday", "the-token-of-today", "the-token-of-one-shop"
 
 
 class Unwell(Exception):  # noqa: N818 - what a driver might raise
@@ -36,7 +36,10 @@ def _shelf(path: tuple[str, ...]) -> HttpAnswer | None:
 @pytest.fixture
 def port() -> Iterator[int]:
     settings = HttpSettings(host="127.0.0.1", port=0)
-    guards = {"safe": BearerGuard(tokens=(OLD, NEW), realm="safe"), "shut": BearerGuard(tokens=(), realm="shut")}
+    guards = {
+        "safe": BearerGuard(tokens={OLD: None, NEW: None, SHOP: frozenset({"shop", "caf\u00e9/bar"})}, realm="safe"),
+        "shut": BearerGuard(tokens={}, realm="shut"),
+    }
     responders = dict.fromkeys(("shelf", "safe", "shut"), _shelf)
     with HttpEndpoints(settings, Health(), CollectorRegistry(), responders, guards=guards) as endpoints:
         yield endpoints.port
@@ -94,6 +97,19 @@ def test_nobody_else_is_answered_nor_learns_what_there_is(port: int, authorizati
         assert list(json.loads(body)) == ["error"]
     for path in ("/metrics", "/livez", "/readyz"):
         assert _ask(port, path, authorization)[0] == 200
+
+
+def test_a_token_for_some_is_good_for_them_and_says_nothing_of_others(port: int) -> None:
+    token = f"Bearer {SHOP}"
+    for path in ("/safe/shop", "/safe/caf%C3%A9%2Fbar"):
+        assert _ask(port, path, token)[0] == 200
+    assert _ask(port, "/safe/shop/x", token)[0] == 404  # nothing there: that it may know
+    answers = set()
+    for path in ("/safe/other", "/safe/broken", "/safe/old%20name", "/safe/Shop", "/safe/shop%20", "/safe/", "/safe"):
+        status, headers, body = _ask(port, path, token)
+        answers.add((status, headers["WWW-Authenticate"], headers["Link"], body))
+    challenge = 'Bearer realm="safe", error="insufficient_scope"'
+    assert answers == {(403, challenge, None, '{"error": "the bearer token is not good for this"}\n')}
 
 
 def test_a_guard_without_tokens_lets_nobody_through(port: int) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from event_runtime.key_folder import KeyFolder
 from event_runtime.records import MessageKey
 from event_runtime.signatures import SIGNATURE_HEADER, BadSignature, ExpiredSignature, SignedRecord, Verifier
 from merge_worker.application.admission import Arrival, Proof
@@ -14,9 +15,13 @@ from merge_worker.application.authority import signature_expired, signature_inva
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureAuthority:
-    """Believes what is signed with a key it knows. A record without a signature has no proof, and no fault either."""
+    """Believes what is signed with a key it knows. A record without a signature has no proof, and no fault either.
+
+    Before each batch the keys are looked at again.
+    """
 
     verifier: Verifier
+    keys: KeyFolder
 
     def proofs(
         self,
@@ -25,6 +30,7 @@ class SignatureAuthority:
         now: datetime,
     ) -> Sequence[Proof]:
         """Return the proof of each command, in their order."""
+        self.keys.look_again()
         return [self._proof(arrival, now) for arrival in arrived]
 
     def _proof(self, arrival: Arrival, now: datetime) -> Proof:
