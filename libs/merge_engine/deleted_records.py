@@ -1,6 +1,6 @@
 """Records that merges deleted: back for good, or only while rows pass through their customers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -55,14 +55,27 @@ def absent_customers(connection: Connection, compiled: CompiledPlan, ids: Sequen
 
 def come_back(connection: Connection, compiled: CompiledPlan, record: DeletedRecord) -> bool:
     """Insert a record as it was; False if a value that only one record may hold is another's by now."""
-    return _inserted(connection, compiled, record.image)
+    return compiled.undo.insert_loser is not None and _broken_by(connection, compiled, record.image) is None
 
 
 def stand_in(connection: Connection, compiled: CompiledPlan, record: DeletedRecord) -> bool:
-    """The same for a record that only needs to be there: it comes without its fields if it cannot with them."""
-    return come_back(connection, compiled, record) or _inserted(
-        connection, compiled, _without_fields(connection, compiled, record.image)
-    )
+    """The same for a record that only needs to be there.
+
+    Fields of a constraint that forbids it (a unique value is another's by now) are left out, and no others as long as
+    that is enough.
+    """
+    if compiled.undo.insert_loser is None:
+        return False
+    image, fields = record.image, set(compiled.plan.fields)
+    while True:
+        broken = _broken_by(connection, compiled, image)
+        if broken is None:
+            return True
+        without = fields & _columns_of(connection, compiled, broken) or fields
+        if not without:
+            return False
+        fields -= without
+        image = _without(connection, image, without)
 
 
 def fill_in(connection: Connection, compiled: CompiledPlan, record: DeletedRecord) -> bool:
@@ -95,20 +108,35 @@ WHERE j.action = 'LOSER' AND j.from_id = ANY(%(ids)s::text[]) AND j.merge_id = A
     )
 
 
-def _inserted(connection: Connection, compiled: CompiledPlan, image: str) -> bool:
-    if compiled.undo.insert_loser is None:
-        return False
+def _broken_by(connection: Connection, compiled: CompiledPlan, image: str) -> str | None:
+    """Insert a record; the name of the constraint that forbids it ("" where it has none), None if none does."""
     try:
         with connection.begin_nested():
-            connection.exec_driver_sql(compiled.undo.insert_loser, {"image": image})
-    except IntegrityError:
-        return False
-    return True
+            connection.exec_driver_sql(compiled.undo.insert_loser or "", {"image": image})
+    except IntegrityError as fault:
+        return getattr(getattr(fault.orig, "diag", None), "constraint_name", None) or ""
+    return None
 
 
-def _without_fields(connection: Connection, compiled: CompiledPlan, image: str) -> str:
+def _columns_of(connection: Connection, compiled: CompiledPlan, constraint: str) -> set[str]:
+    """The columns of the customer table that a constraint or a unique index looks at."""
+    rows = connection.exec_driver_sql(
+        """
+SELECT a.attname FROM pg_attribute a
+WHERE a.attrelid = %(table)s::regclass AND (
+  EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.conname = %(name)s
+          AND a.attnum = ANY(k.conkey))
+  OR EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+             JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+               AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
+             WHERE i.indrelid = a.attrelid AND c.relname = %(name)s))""",
+        {"table": compiled.names.customers, "name": constraint},
+    )
+    return {column for (column,) in rows}
+
+
+def _without(connection: Connection, image: str, fields: Collection[str]) -> str:
     bare: str = connection.exec_driver_sql(
-        "SELECT (%(image)s::text::jsonb - %(fields)s::text[])::text",
-        {"image": image, "fields": list(compiled.plan.fields)},
+        "SELECT (%(image)s::text::jsonb - %(fields)s::text[])::text", {"image": image, "fields": sorted(fields)}
     ).scalar_one()
     return bare

@@ -12,6 +12,7 @@ from customer_identity.merging import (
     MergeResult,
     NotDuplicateOrder,
     NotDuplicateResult,
+    Refused,
     RowsReturning,
     UnmergeOrder,
     UnmergeResult,
@@ -41,6 +42,7 @@ from merge_engine.large.unmerges import LargeUnmerges
 from merge_engine.live_schema import load_schema
 from merge_engine.plan_file import load_plan, place_in
 from merge_engine.statements.reads import canonical_customers
+from merge_engine.undo_order import undo_order
 from merge_engine.values import (
     Account,
     Canonical,
@@ -101,6 +103,10 @@ class MergeEngine:
     def begin_unmerge(self, connection: Connection, order: UnmergeOrder) -> UnmergeResult | RowsReturning:
         """The same; but the rows of a large merge go back in chunks before (`unmerges`). May raise RootMoved."""
         return undoing.begin_unmerge(connection, self._compiled, order)
+
+    def undo_order(self, connection: Connection, order: UnmergeOrder) -> tuple[str, ...] | Refused:
+        """The merges to undo, newest first, until this one can go. Locks like an undo. May raise RootMoved."""
+        return undo_order(connection, self._compiled, order)
 
     def erase(
         self, connection: Connection, tenant_id: str, customer_id: str, *, confirmed: bool = False

@@ -1,15 +1,16 @@
 """Rows that somebody wrote under a merged-away id: they follow the same path to the root, journalled at every step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.following import follow, follow_some
-from merge_engine.large.returning import is_refusal
 from merge_engine.loading import TenantId, columns, load_roots, text_columns
 from merge_engine.merging import lock_customers
+from merge_engine.past_refusals import Straggler, past_refusals
 from merge_engine.statements.customers import BOUNDS
 
 
@@ -20,7 +21,7 @@ def reconcile(
 
     Rows take one edge at a time, so that each merge on their way can be taken apart later with them in it. A customer
     who alone has more than `rows` gets on by as many of those that can move in chunks; all others go at once. Rows that
-    the database refuses stay where they are, for `verify` to find.
+    the database refuses stay where they are, for `verify` to find, and hold up no others.
     """
     connection.exec_driver_sql(BOUNDS)
     found = connection.exec_driver_sql(compiled.upkeep.stragglers, {"limit": limit, "since": merged_since})
@@ -31,29 +32,15 @@ def reconcile(
     lock_customers(connection, compiled, {(tenant, root): False for (tenant, _), root in roots.items()})
     losers = _resting(connection, compiled, roots, _same(roots, load_roots(connection, compiled, losers).by_id))
 
-    def carry(some: Sequence[TenantId]) -> int:
-        moved = sum(follow_some(connection, compiled, one, roots[one], rows) for one in some) if crowded else 0
-        return moved or _follow(connection, compiled, some)
+    def carry(plan: CompiledPlan, some: Sequence[TenantId]) -> int:
+        moved = sum(follow_some(connection, plan, one, roots[one], rows) for one in some) if crowded else 0
+        return moved or _follow(connection, plan, some)
 
-    return _past_refusals(connection, losers, carry)
+    def alone(loser: TenantId) -> int:
+        straggler = Straggler(loser=loser, root_id=roots[loser])
+        return straggler.carry_each(connection, compiled, partial(_follow, connection), rows)
 
-
-def _past_refusals(
-    connection: Connection, losers: Sequence[TenantId], carry: Callable[[Sequence[TenantId]], int]
-) -> int:
-    """Where the database refuses a row, its customer stays behind, and everybody else's rows go."""
-    if not losers:
-        return 0
-    try:
-        with connection.begin_nested():
-            return carry(losers)
-    except Exception as fault:
-        if not is_refusal(fault):
-            raise
-    if len(losers) == 1:
-        return 0
-    middle = len(losers) // 2
-    return sum(_past_refusals(connection, half, carry) for half in (losers[:middle], losers[middle:]))
+    return past_refusals(connection, compiled, losers, carry, alone)
 
 
 def _that_fit(

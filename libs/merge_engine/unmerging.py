@@ -110,14 +110,18 @@ def undoing_of(connection: Connection, compiled: CompiledPlan, order: UnmergeOrd
     undoing = plan_undoing(connection, compiled, scope)
     if order.mode is UnmergeMode.TREE and not returning.rows_in_chunks(connection, compiled, scope):
         return undoing
-    # In the order in which they must go: the way to the root backwards, then what happened at the winner itself.
-    newer = ", ".join(dict.fromkeys([*reversed(scope.hops), *undoing.met]))
+    newer = ", ".join(newer_than(undoing))
     if not newer:
         return undoing
     message = f"newer merges involve these rows: {newer}"
     if order.mode is UnmergeMode.TREE:
         message = f"a large merge is undone newest first; newer merges: {newer}"
     return _refused(order, "UNMERGE_NEWER_FIRST", scope.leaving, message, f"unmerge first: {newer}")
+
+
+def newer_than(undoing: Undoing) -> tuple[str, ...]:
+    """The merges that go before this one, newest first: the way to the root backwards, then what met its rows."""
+    return tuple(dict.fromkeys([*reversed(undoing.scope.hops), *undoing.met]))
 
 
 def apart(

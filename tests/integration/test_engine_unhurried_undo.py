@@ -100,6 +100,18 @@ def test_a_refused_undo_leaves_no_minutes_either_and_says_that_large_merges_go_n
         assert _limits(connection) == _as_here(connection, USUAL)
 
 
+def test_the_order_in_which_merges_come_apart_is_told_and_works(database: Engine, engine: MergeEngine) -> None:
+    large = _merge(engine, database, "a", "c")
+    newer = _merge(engine, database, "b", "a")
+    undo = _undo(large, UnmergeMode.TREE)
+    with database.begin() as connection:
+        assert engine.undo_order(connection, undo) == (newer, large)
+        assert _limits(connection) == _as_here(connection, USUAL)
+        for merge_id in (newer, large):
+            assert isinstance(engine.unmerge(connection, _undo(merge_id)), Unmerged)
+        assert engine.undo_order(connection, undo) == ()
+
+
 def test_limits_that_the_caller_has_set_are_the_callers_again(database: Engine, engine: MergeEngine) -> None:
     merge_id = _merge(engine, database, "a", "c")
     with database.begin() as connection:

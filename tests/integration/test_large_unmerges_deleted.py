@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine
 
-from customer_identity.merging import Merged, Refused, RowsReturning, Unmerged, UnmergeOrder
+from customer_identity.merging import Merged, Refused, RowsReturning, Unmerged
 from event_runtime.database import create_engine
 from merge_engine import MergeEngine
-from rig.customer_rows import ACTOR, TENANT, order, rows
+from rig.customer_rows import order, rows
 from rig.large_customers import Mover, Returner
+from rig.taking_apart import begun
 
 DDL = """
 CREATE SCHEMA shop;
@@ -110,12 +111,6 @@ def merge_id(merges: tuple[str, str]) -> str:
     return merges[1]
 
 
-def _begin(engine: MergeEngine, database: Engine, merge_id: str) -> object:
-    undo = UnmergeOrder(tenant_id=TENANT, command_id="un", merge_id=merge_id, requested_by=ACTOR, reason="test")
-    with database.begin() as connection:
-        return engine.begin_unmerge(connection, undo)
-
-
 def _contents(connection: Connection) -> dict[str, list[str]]:
     return {
         table: sorted(str(line) for (line,) in rows(connection, f"SELECT to_jsonb(t) - 'version' FROM shop.{table} t"))
@@ -139,7 +134,7 @@ def test_a_deleted_record_stands_there_without_what_its_winner_took_until_that_i
     database: Engine, engine: MergeEngine, before: dict[str, list[str]], merges: tuple[str, str]
 ) -> None:
     large, small = merges
-    assert isinstance(_begin(engine, database, small), RowsReturning)
+    assert isinstance(begun(engine, database, small), RowsReturning)
     with database.connect() as connection:
         assert _emails(connection) == [(1, None), (3, "ada@example.com"), (4, None)]
     undone = Returner(engine, database).to_the_end()
@@ -150,7 +145,7 @@ def test_a_deleted_record_stands_there_without_what_its_winner_took_until_that_i
         assert [*engine.verify(connection)] == []
         told = {one.id: one.version for one in undone.restored}
         assert rows(connection, "SELECT version FROM shop.customers WHERE number = 1") == [(told["1"],)]
-    assert isinstance(_begin(engine, database, large), RowsReturning)
+    assert isinstance(begun(engine, database, large), RowsReturning)
     assert isinstance(Returner(engine, database).to_the_end(), Unmerged)
     with database.connect() as connection:
         assert _contents(connection) == before
@@ -162,7 +157,7 @@ def test_a_value_taken_while_rows_go_back_refuses_the_undo_and_they_go_to_the_wi
 ) -> None:
     with database.connect() as connection:
         merged = _contents(connection)
-    assert isinstance(_begin(engine, database, merge_id), RowsReturning)
+    assert isinstance(begun(engine, database, merge_id), RowsReturning)
     returner = Returner(engine, database)
     returner.chunk()
     with database.begin() as connection:
@@ -183,7 +178,7 @@ def test_a_value_taken_while_rows_go_back_refuses_the_undo_and_they_go_to_the_wi
         connection.exec_driver_sql("UPDATE shop.customers SET email = NULL WHERE number = 4")
         connection.exec_driver_sql("UPDATE shop.customers SET email = 'ada@example.com' WHERE number = 3")
         assert _contents(connection) == merged
-    assert isinstance(_begin(engine, database, merge_id), RowsReturning)
+    assert isinstance(begun(engine, database, merge_id), RowsReturning)
     assert isinstance(Returner(engine, database).to_the_end(), Unmerged)
     with database.connect() as connection:
         assert _owned(connection, 1)["lines"] == 75
@@ -195,7 +190,7 @@ def test_a_value_that_is_taken_before_refuses_the_undo_before_any_row_moves(
     with database.begin() as connection:
         connection.exec_driver_sql("UPDATE shop.customers SET email = NULL WHERE number = 3")
         connection.exec_driver_sql("UPDATE shop.customers SET email = 'ada@example.com' WHERE number = 4")
-    refused = _begin(engine, database, merge_id)
+    refused = begun(engine, database, merge_id)
     assert isinstance(refused, Refused)
     assert [error.rule for error in refused.errors] == ["VALUE_TAKEN"]
     with database.connect() as connection:
@@ -204,10 +199,31 @@ def test_a_value_that_is_taken_before_refuses_the_undo_before_any_row_moves(
 
 
 @pytest.mark.parametrize("name_is", ["NOT NULL"])
-def test_a_record_that_cannot_stand_there_without_its_fields_comes_back_with_all_its_rows_at_once(
+def test_a_record_stands_there_without_the_value_that_the_winner_has_and_with_all_others(
     database: Engine, engine: MergeEngine, merge_id: str
 ) -> None:
-    assert isinstance(_begin(engine, database, merge_id), Unmerged)
+    assert isinstance(begun(engine, database, merge_id), RowsReturning)
+    with database.connect() as connection:
+        assert list(rows(connection, "SELECT name, email FROM shop.customers WHERE number = 1")) == [("Ada", None)]
+    assert isinstance(Returner(engine, database).to_the_end(), Unmerged)
+    with database.connect() as connection:
+        assert _owned(connection, 1)["lines"] == 75
+        assert _emails(connection)[0] == (1, "ada@example.com")
+
+
+def test_a_record_that_cannot_stand_there_without_a_field_comes_back_with_all_its_rows_at_once(
+    database: Engine, engine: MergeEngine, merge_id: str
+) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION shop.reachable() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "IF NEW.email IS NULL THEN RAISE 'nobody without an address' USING ERRCODE = 'check_violation'; END IF; "
+            "RETURN NEW; END $$"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER reachable BEFORE INSERT ON shop.customers FOR EACH ROW EXECUTE FUNCTION shop.reachable()"
+        )
+    assert isinstance(begun(engine, database, merge_id), Unmerged)
     with database.connect() as connection:
         assert _owned(connection, 1)["lines"] == 75
 
@@ -225,7 +241,7 @@ def test_a_value_that_only_one_record_may_hold_is_the_winners_before_the_losers_
     with database.connect() as connection:
         assert _emails(connection) == [(1, "ada@example.com"), (3, None), (4, "al@example.com")]
         assert [*engine.verify(connection)] == []
-    assert isinstance(_begin(engine, database, merged.merge_id), RowsReturning)
+    assert isinstance(begun(engine, database, merged.merge_id), RowsReturning)
     assert isinstance(Returner(engine, database).to_the_end(), Unmerged)
     with database.connect() as connection:
         assert _contents(connection) == before

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine
 
-from customer_identity.merging import Merged, Refused, RowsReturning, RuleFailure, Side, Unmerged, UnmergeOrder
+from customer_identity.merging import Merged, Refused, RowsReturning, RuleFailure, Side, Unmerged
 from event_runtime.database import create_engine
 from merge_engine import FindingKind, MergeEngine
-from rig.customer_rows import ACTOR, TENANT, order, rows
+from rig.customer_rows import order, rows
 from rig.large_customers import Mover, Returner
+from rig.taking_apart import begun
 
 DDL = """
 CREATE SCHEMA shop;
@@ -101,7 +102,7 @@ def refused(database: Engine, engine: MergeEngine) -> Returner:
         (merged,) = engine.merge(connection, [order("1", "2")])
     assert isinstance(merged, Merged)
     Mover(engine, database, chunk_rows=8).to_the_end()
-    assert isinstance(_begin(engine, database, merged.merge_id), RowsReturning)
+    assert isinstance(begun(engine, database, merged.merge_id), RowsReturning)
     returner = Returner(engine, database)
     while returner.chunk().line:
         pass
@@ -111,17 +112,11 @@ def refused(database: Engine, engine: MergeEngine) -> Returner:
     return returner
 
 
-def _begin(engine: MergeEngine, database: Engine, merge_id: str) -> object:
-    undo = UnmergeOrder(tenant_id=TENANT, command_id="un", merge_id=merge_id, requested_by=ACTOR, reason="test")
-    with database.begin() as connection:
-        return engine.begin_unmerge(connection, undo)
-
-
 def _again(engine: MergeEngine, database: Engine) -> object:
     """Begin the undo once more."""
     with database.connect() as connection:
         ((merge_id,),) = rows(connection, "SELECT merge_id::text FROM merge.merges WHERE winner_id = '1'")
-    return _begin(engine, database, str(merge_id))
+    return begun(engine, database, str(merge_id))
 
 
 def _owned(connection: Connection, customer: int) -> tuple[object, ...]:

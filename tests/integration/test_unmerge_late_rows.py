@@ -146,10 +146,10 @@ def test_late_rows_go_through_a_customer_that_was_deleted_and_come_back_through_
 
 
 def test_late_rows_come_back_through_deleted_customers_that_cannot_stand_in(database: Engine) -> None:
-    """The e-mail of 1 is another's by now, and no record comes without a name: rows go past, noted all along."""
+    """The e-mail of 1 is another's by now, and 1 may not be without: rows go past, noted all along."""
     engine = engine_of(LEDGER, POINTS, disposition=DELETE)
     with undone(database) as connection:
-        _named_people(connection, 1, 2, 3, 4)
+        _named_people(connection, 1, 2, 3, 4, mail=True)
         for number in (1, 2, 3, 4):
             _earn(connection, number, 100)
         before = contents(connection)
@@ -168,11 +168,64 @@ def test_late_rows_come_back_through_deleted_customers_that_cannot_stand_in(data
         assert contents(connection) == before
 
 
+def test_a_deleted_customer_stands_in_without_the_one_value_that_is_anothers_by_now(database: Engine) -> None:
+    """Nobody comes without a name here, so the rest of the record has to be there: figures go through it."""
+    engine = engine_of(LEDGER, POINTS, disposition=DELETE)
+    with undone(database) as connection:
+        _named_people(connection, 1, 2, 3)
+        older, newer = (merged(engine, connection, order(*pair)) for pair in ((1, 2), (3, 1)))
+        _earn(connection, 2, 5)
+        while engine.reconcile(connection, 100):
+            pass
+        assert query(connection, "SELECT no FROM people.customers") == [(3,)]
+        for merge, home in ((newer, 1), (older, 2)):
+            apart = unmerged(engine, connection, merge)
+            assert (apart.kept, apart.conflicts) == ((), ())
+            for table in ("points", "points_ledger"):
+                rows = query(connection, f"SELECT person FROM people.{table} WHERE points = 5")
+                assert rows == [(home,)]
+            assert _found(engine, connection) == set()
+        people_ = query(connection, "SELECT no, name, email FROM people.customers ORDER BY no")
+        assert people_ == [(1, "n", "one@example.com"), (2, "n", None), (3, "n", None)]
+
+
+def test_a_late_row_that_the_database_refuses_holds_up_no_other_row(database: Engine) -> None:
+    engine = engine_of(LEDGER, TAGS, EMAILS, disposition=INACTIVATE)
+    ledger = "SELECT person, points FROM people.points_ledger ORDER BY points"
+    with undone(database) as connection:
+        people(connection, 1, 2, 4, 5)
+        connection.execute(
+            text("ALTER TABLE people.points_ledger ADD CONSTRAINT odd CHECK (person = 2 OR points NOT IN (3, 4, 9))")
+        )
+        connection.execute(text("ALTER TABLE people.tags ADD CONSTRAINT rare CHECK (person = 2 OR tag <> 'rare')"))
+        merge = merged(engine, connection, order(1, 2))
+        merged(engine, connection, order(4, 5))
+        for points in range(1, 12):
+            add(connection, "points_ledger", person=2, points=points)
+        for tag in ("rare", "vip"):
+            add(connection, "tags", person=2, tag=tag)
+        add(connection, "emails", person=2, address="late")
+        add(connection, "points_ledger", person=5, points=99)
+        assert engine.reconcile(connection, 100) == 10
+        assert query(connection, ledger) == [
+            *((2 if points in {3, 4, 9} else 1, points) for points in range(1, 12)),
+            (4, 99),
+        ]
+        # Rows of one customer that are unique decide about each other: they stay together.
+        assert query(connection, "SELECT DISTINCT person FROM people.tags") == [(2,)]
+        assert query(connection, "SELECT person FROM people.emails") == [(1,)]
+        assert engine.reconcile(connection, 100) == 0
+        assert _found(engine, connection) == {("ROWS_LEFT_ON_LOSER", "2")}
+        apart = unmerged(engine, connection, merge)
+        assert (apart.kept, apart.conflicts) == ((), ())
+        assert query(connection, "SELECT DISTINCT person FROM people.points_ledger ORDER BY 1") == [(2,), (4,)]
+
+
 def test_what_gave_way_to_a_late_row_that_went_past_a_deleted_customer_comes_back(database: Engine) -> None:
     engine = engine_of({**TAGS, "collision": {"policy": "keep_loser"}}, disposition=DELETE)
     tags = "SELECT person, rank FROM people.tags ORDER BY person"
     with undone(database) as connection:
-        _named_people(connection, 1, 2, 3)
+        _named_people(connection, 1, 2, 3, mail=True)
         add(connection, "tags", person=3, tag="vip", rank=9)
         older, newer = (merged(engine, connection, order(*pair)) for pair in ((1, 2), (3, 1)))
         add(connection, "tags", person=2, tag="vip", rank=1)
@@ -184,13 +237,20 @@ def test_what_gave_way_to_a_late_row_that_went_past_a_deleted_customer_comes_bac
             assert query(connection, tags) == [(home, 1), (3, 9)]
 
 
-def _named_people(connection: Connection, *numbers: int) -> None:
-    """Customers must have names here, and only 1 has an e-mail; rows may name a customer that was deleted."""
+def _named_people(connection: Connection, *numbers: int, mail: bool = False) -> None:
+    """Customers must have names here, and only 1 has an e-mail, which 1 may not be without (`mail`).
+
+    Rows may name a customer that was deleted.
+    """
     connection.execute(text("ALTER TABLE people.customers ALTER COLUMN name SET NOT NULL"))
     for table in ("points", "points_ledger", "tags"):
         connection.execute(text(f"ALTER TABLE people.{table} DROP CONSTRAINT {table}_org_person_fkey"))
     people(connection, *numbers, name="n")
     connection.execute(text("UPDATE people.customers SET email = 'one@example.com' WHERE no = 1"))
+    if mail:
+        connection.execute(
+            text("ALTER TABLE people.customers ADD CONSTRAINT mail CHECK (no <> 1 OR email IS NOT NULL)")
+        )
 
 
 def _earn(connection: Connection, person: int, points: int) -> None:

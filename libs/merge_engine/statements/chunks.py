@@ -21,7 +21,8 @@ class TableChunks:
     move (merge_id, chunk, ids, tenant, loser, target, path_merges, path_ids): moves the rows of a chunk that still are
     the loser's and journals them for every merge they follow; answers how many moved. `ids` is an array literal, which
     takes the type of the id column. move_some (tenant, loser, target, limit, path_merges, path_ids): moves so many rows
-    of a loser that were not listed; the path begins with the loser's own merge. give (ids, tenant, holder, taker):
+    of a loser that were not listed; the path begins with the loser's own merge. move_past (the same, and skip): without
+    so many first ones, in the order of their ids. give (ids, tenant, holder, taker):
     hands rows that are one customer's to another one, and journals nothing; answers how many.
     """
 
@@ -30,6 +31,7 @@ class TableChunks:
     left: str
     move: str
     move_some: str
+    move_past: str
     give: str
 
 
@@ -122,6 +124,7 @@ def _table(child: Repoint, rows: ChildRows, names: Names) -> TableChunks:
         left=f"SELECT count(*) FROM (SELECT FROM {rows.rows} c WHERE {owned} LIMIT %(limit)s) x",
         move=_move(child, rows, names),
         move_some=_move_some(rows, names, owned),
+        move_past=_move_some(rows, names, owned, past=True),
         give=_give(child, rows, names),
     )
 
@@ -176,10 +179,16 @@ def _handed_over(child: Repoint, rows: ChildRows, names: Names, *, holder: str, 
   WHERE {by_id} AND {owned}"""
 
 
-def _move_some(rows: ChildRows, names: Names, owned: str) -> str:
-    """Its lines are like those of a merge that moves its rows at once: they are few."""
+def _move_some(rows: ChildRows, names: Names, owned: str, *, past: bool = False) -> str:
+    """Its lines are like those of a merge that moves its rows at once: they are few.
+
+    `past`: without the first ones in the order of the ids, which takes a look at all.
+    """
+    order = rows.order("c").removeprefix(", ")
+    which = f" ORDER BY {order} OFFSET %(skip)s" if past else ""
     return f"""
-WITH f AS (SELECT {rows.id_columns("c").removeprefix(", ")} FROM {rows.rows} c WHERE {owned} LIMIT %(limit)s),
+WITH f AS (
+  SELECT {rows.id_columns("c").removeprefix(", ")} FROM {rows.rows} c WHERE {owned}{which} LIMIT %(limit)s),
 u AS (
   UPDATE {rows.rows} c SET {rows.key} = {rows.of_type(names.typed_key("%(target)s::text"))} FROM f
   WHERE {rows.same_id("c", "f")} AND {owned} RETURNING {rows.id_text("c")} AS row_id),

@@ -21,6 +21,8 @@ def _unmerge_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="TIME", help="with --policy-version: merged at this ISO time or later")
     parser.add_argument("--dry-run", action="store_true", help="with --policy-version: say what would happen")
     parser.add_argument("--mode", choices=("LINEAR", "TREE"), default="LINEAR")
+    parser.add_argument("--newest-first", action="store_true",
+                        help="with MERGE_ID: first undo the newer merges that stand on it, one by one")  # fmt: skip
     add_json(parser)
     parser.add_argument("--reason", default="undone on the command line")
     parser.add_argument("--by", default=user_name(), help="who asks (default: %(default)s)")
@@ -29,21 +31,20 @@ def _unmerge_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _unmerge(options: Arguments) -> int:
-    from merge_worker.terminal.send import unmerge
+    from merge_worker.terminal.unmerge import Undo, unmerge
 
     if options.policy_version is not None:
         return _mass_undo(options)
     if options.since is not None or options.dry_run:
         raise SettingError("--since and --dry-run go with --policy-version")
-    return unmerge(
-        sender(options),
-        options.merge_id,
+    undo = Undo(
+        merge_id=options.merge_id,
         actor=options.by,
         reason=options.reason,
         mode=options.mode,
-        wait=options.wait,
-        timeout_s=options.timeout,
+        newest_first=options.newest_first,
     )
+    return unmerge(sender(options), undo, wait=options.wait, timeout_s=options.timeout)
 
 
 def _mass_undo(options: Arguments) -> int:
@@ -51,6 +52,8 @@ def _mass_undo(options: Arguments) -> int:
 
     from merge_worker.terminal.mass_undo import MassUndo, mass_undo
 
+    if options.newest_first:
+        raise SettingError("--newest-first goes with MERGE_ID; --policy-version undoes newest first by itself")
     try:
         since = datetime.fromisoformat(options.since or "")
     except ValueError:

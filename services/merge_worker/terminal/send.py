@@ -1,4 +1,4 @@
-"""`merge-worker submit` and `unmerge`: publish commands, and wait for what becomes of them when asked to."""
+"""`merge-worker submit`: publish commands, and wait for what becomes of them when asked to."""
 
 import json
 import sys
@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
-
-from uuid_utils import uuid7
 
 import customer_events as wire
 from event_runtime.faults import Fault
@@ -33,25 +31,6 @@ def submit(app: App, source: str, *, tenant_id: str | None, skip_bad: bool, wait
         return 1
     status = send(app, [Command.of(line.command) for line in good], wait=wait, timeout_s=timeout_s)
     return 1 if bad else status
-
-
-def unmerge(app: App, merge_id: str, *, actor: str, reason: str, mode: str, wait: bool, timeout_s: float) -> int:
-    """Publish the command that undoes a merge."""
-    with app.database.connect() as connection:
-        record = app.merge_engine.merge_record(connection, merge_id)
-    if record is None:
-        say(f"there is no merge {merge_id}")
-        return 1
-    command = wire.UnmergeCustomers(
-        tenant_id=record.tenant_id,
-        command_id=str(uuid7()),
-        merge_id=merge_id,
-        mode=wire.UnmergeMode(mode),
-        requested_by=wire.Actor(id=actor, roles=("merge",)),
-        reason=reason,
-        issued_at=datetime.now(UTC),
-    )
-    return send(app, [Command.of(command)], wait=wait, timeout_s=timeout_s)
 
 
 def send(app: App, commands: Sequence[Command], *, wait: bool, timeout_s: float) -> int:
