@@ -203,7 +203,7 @@ class BatchRunner:
             raise fault  # not even the quarantine takes it
         kind, reason = classify(fault), describe(fault)
         _log.warning("record_refused", topic=item.record.topic, treated_as=kind.value, exc_info=fault)
-        asked = RefusedFault(fault_class=kind, reason=reason, sqlstate=sqlstate(fault))
+        asked = RefusedFault(fault_class=kind, reason=reason, sqlstate=sqlstate(fault), fault=fault)
         refused = Refused(class_=HANDLER_FAULT if kind is FaultClass.BUG else DATA_REFUSED, reason=reason)
         try:
             return self.retried(lambda: self._answer(item, asked, refused), self._brief.policy)

@@ -1,7 +1,7 @@
 """What a service gives the pipeline: a handler for each topic it reads."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -13,11 +13,12 @@ from event_runtime.retry import FaultClass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedFault:
-    """Why a record could not be processed even alone: the class, and a reason fit for a log (no values)."""
+    """Why a record could not be processed even alone: the class, a reason fit for a log (no values), the fault."""
 
     fault_class: FaultClass
     reason: str
     sqlstate: str | None
+    fault: Exception | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 Pure: a schema in, YAML with remarks out. What the schema cannot say stands in a remark for the reader to decide.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 import yaml
@@ -17,7 +18,10 @@ from merge_engine.guessing import (
     guess_fields,
 )
 from merge_engine.live_schema import LiveSchema
+from merge_engine.statements.names import identifier
 from merge_engine.suspects import Suspect, find_suspects
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def draft_plan(schema: LiveSchema, *, name: str | None = None, customer_table: str | None = None) -> str:
@@ -93,9 +97,15 @@ def _disposition(customer: CustomerGuess) -> Iterator[str]:
     else:
         type_ = customer.table.columns[customer.key].type
         yield "  # The table has no column for it yet:"
-        yield f"  #   ALTER TABLE {customer.table.name} ADD COLUMN {_ADD_LINK} {type_};"
+        yield f"  #   ALTER TABLE {_in_sql(customer.table.name)} ADD COLUMN {_ADD_LINK} {type_};"
         yield "  kind: link"
         yield f"  column: {_ADD_LINK}"
+
+
+def _in_sql(name: str) -> str:
+    """A schema.table as a person types it: quoted where it must be."""
+    parts = name.split(".", 1)
+    return ".".join(part if _PLAIN.fullmatch(part) else identifier(part) for part in parts)
 
 
 def _child(child: ChildGuess, customer: CustomerGuess) -> Iterator[str]:

@@ -153,9 +153,16 @@ def _asserted(parties: Parties) -> Iterator[RuleFigure]:
     yield RuleFigure(customer_id=None, label="asserted pairs", value=str(len(pairs)))
 
 
+def _together(parties: Parties) -> Iterator[RuleFigure]:
+    members = sum(len(identity.members) for identity in parties.identities)
+    yield RuleFigure(customer_id=None, label="records that would be one customer", value=str(members))
+
+
 _OF_THE_ENGINE = {
     CUSTOMER_NOT_FOUND: _records,
     "TENANT_MISMATCH": _tenants,
     "STALE_VERSION": _versions,
     "NOT_DUPLICATE_ASSERTED": _asserted,
+    "IDENTITY_TOO_LARGE": _together,
+    "VERSION_NEGATIVE": _versions,
 }

@@ -36,8 +36,9 @@ def preview(connection: Connection, compiled: CompiledPlan, order: MergeOrder) -
         return judged.preview
     moves = _moves(connection, compiled, judgement)
     choices = offered_rows(connection, compiled, judgement.parties)
-    losers = [(order.tenant_id, loser.root_id) for loser in judgement.parties.losers]
-    too_large = crowded(connection, compiled, losers)
+    # What has no record may be no key of this database at all.
+    losers = [(order.tenant_id, loser.root_id) for loser in judgement.parties.losers if loser.records]
+    too_large = crowded(connection, compiled, losers) if losers else None
     failures = (*judged.preview.failures, *((too_large,) if too_large else ()))
     return replace(
         judged.preview,

@@ -65,6 +65,19 @@ with the reason. It may give a rule words or a severity of its own, never anothe
 bound several times, and also as the `rule` of a child with `block_if_exists`, or as `over_cap` or `on_conflict` of a
 field. PROTECTED_ATTRIBUTE_NOT_COPIED is bound by any field with `protected: true`, ENTITY_TYPE_MISMATCH by
 `customer.type`.
+
+### Two people
+
+Above a threshold of the plan a merge needs the approvals of two different people (`approvals` of the command); policies
+are none, and `Ann` is `ann`. TWO_PEOPLE_REQUIRED names the threshold. Nothing waives it, and it is permanent: the
+command is sent again with both.
+```yaml
+two_people:
+  - {{above: 10000, sum: {{table: shop.points, column: balance}}}}   # added up over everybody who would become one
+  - {{above: 5000, sum: {{column: credit_limit}}}}                  # a column of the customer
+  - {{above: 100, rows: {{table: shop.orders, where: {{status: OPEN}}}}}}  # rows of the losers
+  - {{above: 2000, rows: all}}                                    # of all tables whose rows move
+```
 """
 
 _OTHERS = """## Rules without a pack
@@ -79,6 +92,9 @@ _OTHERS = """## Rules without a pack
 | FIELD_CONFLICT | a field with BLOCK_ON_CONFLICT has two values, and the plan names no rule for that |
 | FIELD_OVER_LIMIT | a field is over its `cap`, and the plan names no rule for that |
 | TOO_LARGE | a loser has more rows in one table than a transaction can move, and they cannot follow in chunks |
+| TWO_PEOPLE_REQUIRED | a number is above a threshold of the plan, and no two people approved the merge |
+| IDENTITY_TOO_LARGE | more than 10,000 records would be one customer, or more than an event tells; conversions, too |
+| VERSION_NEGATIVE | a record's version is below zero |
 | ROWS_COLLIDE | rows of a child with the collision policy `block` would take the same place |
 """
 

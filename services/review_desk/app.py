@@ -157,7 +157,9 @@ class App:
     @cached_property
     def review_requests(self) -> ReviewRequests:
         """Many requests in one go."""
-        return ReviewRequests(view=self.requests, report=self.report_requests, ask=self.request_merges)
+        return ReviewRequests(
+            tables=self.tables, view=self.requests, report=self.report_requests, ask=self.request_merges
+        )
 
     @cached_property
     def show_account(self) -> ShowAccount:

@@ -1,8 +1,9 @@
 """A case: two identities that may be one person, and how it stands with the decision about them.
 
-OPEN waits for a person. WAITING waits for a command in flight that touches one of its identities. APPROVED
-has its own command in flight. DONE was merged, REJECTED are two people, WITHDRAWN no longer stands by the
-detector's word, CLOSED has nothing left to decide (the members became one identity by another way).
+OPEN waits for a person. WAITING waits for a command in flight that touches one of its identities. HALF_APPROVED
+waits for the approval of another person. APPROVED has its own command in flight. DONE was merged, REJECTED are two
+people, WITHDRAWN no longer stands by the detector's word, CLOSED has nothing left to decide (the members became one
+identity by another way).
 
 Every change of state is a function from a case to a case; nothing here reads a clock or a database.
 """
@@ -14,6 +15,7 @@ from typing import Final
 
 from customer_events import MergeCandidateFound, MergeCandidateWithdrawn, WithdrawalReason
 from customer_identity.approval import EvidenceItem, Grade
+from customer_identity.merging.approvers import TWO_PEOPLE_REQUIRED
 
 # A command that is refused because an identity or a record moved meanwhile is made again from fresh facts.
 # Each time needs another merge or update of the same people in between, so more than a few means that
@@ -26,6 +28,7 @@ class CaseState(StrEnum):
 
     OPEN = "OPEN"
     WAITING = "WAITING"
+    HALF_APPROVED = "HALF_APPROVED"
     APPROVED = "APPROVED"
     DONE = "DONE"
     REJECTED = "REJECTED"
@@ -33,12 +36,15 @@ class CaseState(StrEnum):
     CLOSED = "CLOSED"
 
 
-UNDECIDED: Final = (CaseState.OPEN, CaseState.WAITING)
+UNDECIDED: Final = (CaseState.OPEN, CaseState.WAITING, CaseState.HALF_APPROVED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonApproval:
-    """A person's yes, and what they decided with it. `seen_members` are the customers they had before them."""
+    """A person's yes, and what they decided with it. `seen_members` are the customers they had before them.
+
+    Above a threshold of the plan another person must agree (`second_by`), who has seen all of them, too.
+    """
 
     by: str
     roles: tuple[str, ...]
@@ -52,6 +58,21 @@ class PersonApproval:
     waived_rules: tuple[str, ...] = ()
     wait_until_eligible: bool = False
     not_before: datetime | None = None
+    second_by: str | None = None
+    second_at: datetime | None = None
+
+    @property
+    def decided(self) -> tuple[object, ...]:
+        """All that the person decided beside the yes."""
+        return (
+            self.winner_id,
+            self.field_choices,
+            self.row_choices,
+            self.facilitator_id,
+            self.waived_rules,
+            self.wait_until_eligible,
+            self.not_before,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +180,21 @@ def in_flight(case: Case, command_id: str, why: tuple[str, ...]) -> Case:
 def waiting(case: Case, why: str) -> Case:
     """Waits for somebody else's command."""
     return replace(case, state=CaseState.WAITING, why=(why,))
+
+
+def half_approved(case: Case, approval: PersonApproval) -> Case:
+    """Waits for the approval of somebody else."""
+    why = f"{TWO_PEOPLE_REQUIRED}: approved by {approval.by}; another person has to approve it, too"
+    return replace(case, state=CaseState.HALF_APPROVED, approval=approval, why=(why,))
+
+
+def seconded(first: PersonApproval, second: PersonApproval) -> PersonApproval | None:
+    """Both approvals as one; None when the second person decided something else along with it."""
+    undecided = PersonApproval(by="", roles=(), at=second.at, reason="", seen_members=frozenset())
+    if second.decided not in {first.decided, undecided.decided}:
+        return None
+    seen = first.seen_members & second.seen_members
+    return replace(first, second_by=second.by, second_at=second.at, seen_members=seen)
 
 
 def left_to_a_person(case: Case, why: tuple[str, ...]) -> Case:

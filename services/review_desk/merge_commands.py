@@ -67,6 +67,9 @@ def by_person(
     case: Case, roots: Sequence[str], winner_id: str | None, approval: PersonApproval, now: datetime
 ) -> MergeCustomers:
     """The command that a person gave; `winner_id` is one of the roots, or None: the plan chooses."""
+    approvals = [Approval(by=approval.by, at=approval.at)]
+    if approval.second_by is not None and approval.second_at is not None:
+        approvals.append(Approval(by=approval.second_by, at=approval.second_at))
     return MergeCustomers(
         tenant_id=case.tenant_id,
         command_id=command_id(case),
@@ -77,7 +80,7 @@ def by_person(
         on_ineligible=OnIneligible.WAIT if approval.wait_until_eligible else OnIneligible.REJECT,
         not_before=approval.not_before,
         requested_by=Actor(id=approval.by, roles=approval.roles),
-        approvals=(Approval(by=approval.by, at=approval.at),),
+        approvals=tuple(approvals),
         reason=approval.reason,
         candidate_id=case.candidate_id,
         candidate_revision=case.revision,
@@ -133,6 +136,22 @@ def approved(
         candidate_revision=asked.candidate_revision,
         issued_at=now,
     )
+
+
+def seconded(first: MergeCustomers, second: MergeCustomers, *, decided: bool) -> MergeCustomers | None:
+    """What two people approved, as the first asked for it; None when the second `decided` something else about it."""
+    same = {"waived_rules", "on_ineligible", "not_before"}
+    if decided and first.model_dump(include=same) != second.model_dump(include=same):
+        return None
+    return first.model_copy(
+        update={"command_id": second.command_id, "approvals": (*first.approvals, *second.approvals)}
+    )
+
+
+def recommended(merge: MergeCustomers, command_id: str) -> RecommendMerge:
+    """The same merge for the worker's list: another person is to approve it."""
+    fields = {name: getattr(merge, name) for name in RecommendMerge.model_fields if name != "command_id"}
+    return RecommendMerge(**fields, command_id=command_id)
 
 
 def decided(

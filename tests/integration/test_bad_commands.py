@@ -69,8 +69,18 @@ def test_a_line_that_is_no_command_is_named_in_one_line_and_nothing_is_published
 
 def test_each_bad_command_ends_in_one_rejection_that_names_the_rule_and_changes_nothing(full_world: MergeWorld) -> None:
     world = full_world
+    world.customers("minus", "told")
+    world.sql("ALTER TABLE store.customers DROP CONSTRAINT customers_version_check")  # not every table has one
+    world.sql("UPDATE store.customers SET version = -1 WHERE customer_id = 'minus'")
+    world.sql(
+        "INSERT INTO store.external_ids (tenant_id, customer_id, system, external_id)"
+        " SELECT :tenant, 'told', repeat('s', 200), lpad(n::text, 200, '0') FROM generate_series(1, 2600) AS n",
+        tenant=TENANT,
+    )
     before = _store(world)
     expected = {
+        "version": (merge("version", "minus", "b"), "VERSION_NEGATIVE"),
+        "untold": (merge("untold", "a", "told"), "NOT_TELLABLE"),
         "itself": (merge("itself", "a", "a"), "SAME_RECORD"),
         "crowd": (merge("crowd", "a", *(f"c{n}" for n in range(10_000))), "TOO_MANY_CUSTOMERS"),
         "twice": (merge("twice", "a", "b", "b"), "LOSER_REPEATED"),
@@ -102,6 +112,7 @@ def test_each_bad_command_ends_in_one_rejection_that_names_the_rule_and_changes_
         assert rule in {error.rule for error in outcome.errors}, (command_id, [error.rule for error in outcome.errors])
         assert all(error.message and error.remediation for error in outcome.errors)
     assert _store(world) == before
+    assert world.sql("SELECT FROM merge.quarantine") == []
     world.promises()
 
 

@@ -91,7 +91,7 @@ def test_undecodable_bytes_are_quarantined_and_the_next_candidate_is_taken(world
     assert json.loads(held)["state"] == "HELD"
 
 
-def test_people_work_through_the_list_on_the_command_line(world: DeskWorld) -> None:
+def test_people_work_through_the_list_on_the_command_line(world: DeskWorld, tmp_path: Path) -> None:
     world.policy = "default"  # trusts nobody: everything waits
     world.person("a", "b", "c", "d")
     desk, worker = world.desk(), world.worker()
@@ -108,11 +108,18 @@ def test_people_work_through_the_list_on_the_command_line(world: DeskWorld) -> N
     ]
     assert "NO_TRUSTED_IDENTIFIER" in world.ask("list").out
 
-    shown = world.ask("show", str(case["case"])).out
-    for expected in ("family_name\texact\t+8.00", "city\tdifferent\t-2.00", EMAIL, "Preview: would merge", "emails"):
+    drawing = tmp_path / "why.svg"
+    shown = world.ask("show", str(case["case"]), "--svg", str(drawing)).out
+    assert shown.startswith(
+        "Almost certainly one person (99.90 %): same e-mail address and family name; against it: another city."
+    )
+    for expected in ("family name\texact\t+8.00", "city\tdifferent\t-2.00", EMAIL, "Preview: would merge", "emails"):
         assert expected in shown
+    assert "match probability 99.90 %" in drawing.read_text()
+    assert EMAIL not in drawing.read_text()
     shown_json = json.loads(world.ask("show", "a+b", "--json").out)
     assert shown_json["preview"]["eligible"] is True
+    assert shown.startswith(shown_json["sentence"])
     assert shown_json["downstream_systems"] == ["crm", "helpdesk"]
 
     nobody = world.ask("approve", str(case["case"]), "--as", "tom", "--role", "recommend", status=1)

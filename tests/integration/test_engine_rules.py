@@ -31,6 +31,7 @@ class Case:
     loser_id: str | None = None
     absent: bool = False
     asserted: bool = False
+    sql: str = ""
 
 
 def _email(*, verified: bool | None) -> Rows:
@@ -47,6 +48,17 @@ def _external(value: str) -> Rows:
     return {"external_ids": {"system": "crm", "external_id": value}}
 
 
+def _crowd(records: int) -> str:
+    """So many records that were merged into the loser before."""
+    return (
+        "INSERT INTO merge.canonical (tenant_id, customer_id, direct_to, canonical_id, version, merge_id, changed_at)"
+        f" SELECT '{TENANT}', 'loser-' || n, 'loser', 'loser', 1, gen_random_uuid(), now()"
+        f" FROM generate_series(1, {records}) AS n"
+    )
+
+
+UNCHECKED = "ALTER TABLE store.customers DROP CONSTRAINT customers_version_check"
+
 CASES = (
     Case(rule="CUSTOMER_NOT_FOUND", side="LOSER", absent=True),
     Case(rule="CUSTOMER_NOT_FOUND", side=None),
@@ -54,6 +66,11 @@ CASES = (
     Case(rule="STALE_VERSION", side=None, order={"expected_versions": {"winner": 1, "loser": 1}}),
     Case(rule="NOT_DUPLICATE_ASSERTED", side="PAIR", asserted=True),
     Case(rule="NOT_DUPLICATE_ASSERTED", side=None),
+    Case(rule="IDENTITY_TOO_LARGE", side="PAIR", sql=_crowd(9_999)),
+    Case(rule="IDENTITY_TOO_LARGE", side=None, sql=_crowd(9)),
+    Case(rule="VERSION_NEGATIVE", side="WINNER", winner={"version": -1}, sql=UNCHECKED),
+    Case(rule="VERSION_NEGATIVE", side="LOSER", loser={"version": -1}, sql=UNCHECKED),
+    Case(rule="VERSION_NEGATIVE", side=None, loser={"version": 0}, sql=UNCHECKED),
     Case(rule="LEGAL_HOLD", side="WINNER", winner={"legal_hold": True}),
     Case(rule="LEGAL_HOLD", side="LOSER", loser={"legal_hold": True}),
     Case(rule="LEGAL_HOLD", side=None),
@@ -105,6 +122,8 @@ def test_the_table_of_cases_blocks_and_passes_every_rule_of_the_pack(database: E
 
 def _check(connection: Connection, case: Case, number: int) -> None:
     winner_id, loser_id = "winner", case.loser_id or "loser"
+    if case.sql:
+        connection.exec_driver_sql(case.sql)
     customer(connection, winner_id, **case.winner)
     if not case.absent:
         customer(connection, loser_id, **case.loser)

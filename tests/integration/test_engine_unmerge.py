@@ -3,48 +3,21 @@
 from sqlalchemy import Connection, Engine
 
 from customer_identity.merging import (
-    ActorRef,
     Conflict,
     Kept,
-    Merged,
-    MergeOrder,
     Noop,
     Redirect,
     Refused,
     Unmerged,
     UnmergeMode,
-    UnmergeOrder,
     UnmergeResult,
     VersionedId,
 )
 from merge_engine import Canonical, MergeEngine, MergeState
 from rig.customer_rows import TENANT, contents, customer, insert, order, rich_customer, rows
+from rig.taking_apart import merge_now, undo
 
 DEFAULT = MergeEngine.load("default")
-
-
-def _merge(database: Engine, merge_order: MergeOrder) -> Merged:
-    with database.begin() as connection:
-        (merged,) = DEFAULT.merge(connection, [merge_order])
-    assert isinstance(merged, Merged)
-    return merged
-
-
-def _unmerge(
-    connection: Connection, merge_id: str, *loser_ids: str, mode: UnmergeMode = UnmergeMode.LINEAR
-) -> UnmergeResult:
-    return DEFAULT.unmerge(
-        connection,
-        UnmergeOrder(
-            tenant_id=TENANT,
-            command_id="undo",
-            merge_id=merge_id,
-            loser_ids=loser_ids,
-            mode=mode,
-            requested_by=ActorRef(id="test"),
-            reason="wrong person",
-        ),
-    )
 
 
 def _consent(connection: Connection, customer_id: str, *, granted: bool) -> None:
@@ -66,9 +39,9 @@ def test_a_merge_taken_apart_at_once_leaves_every_table_as_it_was(database: Engi
         _consent(connection, "a", granted=True)
         _consent(connection, "b", granted=False)
         before = contents(connection)
-    merged = _merge(database, order("a", "b"))
+    merged = merge_now(DEFAULT, database, order("a", "b"))
     with database.begin() as connection:
-        undone = _unmerge(connection, merged.merge_id)
+        undone = DEFAULT.unmerge(connection, undo(merged.merge_id))
         assert contents(connection) == before
         assert list(DEFAULT.verify(connection)) == []
         record = DEFAULT.merge_record(connection, merged.merge_id)
@@ -88,9 +61,9 @@ def test_several_losers_taken_apart_at_once_leave_every_table_as_it_was(database
         for customer_id in "xyz":
             rich_customer(connection, customer_id, notes=f"note {customer_id}")
         before = contents(connection)
-    merged = _merge(database, order("w", "y", "z", "x"))
+    merged = merge_now(DEFAULT, database, order("w", "y", "z", "x"))
     with database.begin() as connection:
-        undone = _unmerge(connection, merged.merge_id)
+        undone = DEFAULT.unmerge(connection, undo(merged.merge_id))
         assert isinstance(undone, Unmerged)
         assert (undone.kept, undone.conflicts) == ((), ())
         assert contents(connection) == before
@@ -101,9 +74,9 @@ def test_one_of_several_losers_can_go_alone_and_the_winner_keeps_what_the_others
         customer(connection, "w")
         customer(connection, "x", occupation="baker", notes="from x")
         customer(connection, "y", occupation="smith", notes="from y")
-    merged = _merge(database, order("w", "x", "y"))
+    merged = merge_now(DEFAULT, database, order("w", "x", "y"))
     with database.begin() as connection:
-        undone = _unmerge(connection, merged.merge_id, "x")
+        undone = DEFAULT.unmerge(connection, undo(merged.merge_id, "x"))
         assert isinstance(undone, Unmerged)
         assert undone.recomputed_fields == ("occupation", "notes")
         assert rows(connection, "SELECT occupation, notes FROM store.customers WHERE customer_id = 'w'") == [
@@ -112,8 +85,8 @@ def test_one_of_several_losers_can_go_alone_and_the_winner_keeps_what_the_others
         record = DEFAULT.merge_record(connection, merged.merge_id)
         assert record is not None
         assert record.state is MergeState.PARTLY_UNMERGED
-        assert isinstance(_unmerge(connection, merged.merge_id, "x"), Noop)
-        again = _unmerge(connection, merged.merge_id)
+        assert isinstance(DEFAULT.unmerge(connection, undo(merged.merge_id, "x")), Noop)
+        again = DEFAULT.unmerge(connection, undo(merged.merge_id))
         assert isinstance(again, Unmerged)
         assert [restored.id for restored in again.restored] == ["y"]
         assert list(DEFAULT.verify(connection)) == []
@@ -123,9 +96,9 @@ def test_a_restored_pair_is_not_merged_again_by_anybody_who_does_not_know(databa
     with database.begin() as connection:
         rich_customer(connection, "a")
         rich_customer(connection, "b")
-    merged = _merge(database, order("a", "b"))
+    merged = merge_now(DEFAULT, database, order("a", "b"))
     with database.begin() as connection:
-        _unmerge(connection, merged.merge_id)
+        DEFAULT.unmerge(connection, undo(merged.merge_id))
         (again,) = DEFAULT.merge(connection, [order("b", "a")])
     assert isinstance(again, Refused)
     assert [error.rule for error in again.errors] == ["NOT_DUPLICATE_ASSERTED"]
@@ -135,7 +108,7 @@ def test_rows_written_later_under_the_losers_id_return_and_the_winners_own_stay(
     with database.begin() as connection:
         rich_customer(connection, "a")
         rich_customer(connection, "b")
-    merged = _merge(database, order("a", "b"))
+    merged = merge_now(DEFAULT, database, order("a", "b"))
     sale = {"tenant_id": TENANT, "status": "PAID", "total_cents": 5}
     with database.begin() as connection:
         insert(connection, "orders", customer_id="b", order_number="swept", **sale)
@@ -143,7 +116,7 @@ def test_rows_written_later_under_the_losers_id_return_and_the_winners_own_stay(
         insert(connection, "orders", customer_id="b", order_number="unswept", **sale)
         insert(connection, "orders", customer_id="a", order_number="winner", **sale)
     with database.begin() as connection:
-        _unmerge(connection, merged.merge_id)
+        DEFAULT.unmerge(connection, undo(merged.merge_id))
         later = "SELECT order_number, customer_id FROM store.orders WHERE order_number !~ '-' ORDER BY 1"
         assert rows(connection, later) == [("swept", "b"), ("unswept", "b"), ("winner", "a")]
 
@@ -152,8 +125,8 @@ def test_rows_swept_up_a_chain_go_back_one_step_with_each_undo(database: Engine)
     with database.begin() as connection:
         for customer_id in "abc":
             rich_customer(connection, customer_id)
-    first = _merge(database, order("b", "a"))
-    second = _merge(database, order("c", "b"))
+    first = merge_now(DEFAULT, database, order("b", "a"))
+    second = merge_now(DEFAULT, database, order("c", "b"))
     where = "SELECT customer_id FROM store.orders WHERE order_number = 'late'"
     with database.begin() as connection:
         insert(
@@ -167,9 +140,9 @@ def test_rows_swept_up_a_chain_go_back_one_step_with_each_undo(database: Engine)
         )
         assert DEFAULT.reconcile(connection, 10) == 1
         assert rows(connection, where) == [("c",)]
-        _unmerge(connection, second.merge_id)
+        DEFAULT.unmerge(connection, undo(second.merge_id))
         assert rows(connection, where) == [("b",)]
-        _unmerge(connection, first.merge_id)
+        DEFAULT.unmerge(connection, undo(first.merge_id))
         assert rows(connection, where) == [("a",)]
 
 
@@ -178,17 +151,17 @@ def test_a_merge_that_others_were_built_on_names_them_and_stays(database: Engine
         for customer_id in "abcd":
             rich_customer(connection, customer_id)
         before = contents(connection)
-    first = _merge(database, order("b", "a"))
-    second = _merge(database, order("c", "b"))
-    third = _merge(database, order("d", "c"))
+    first = merge_now(DEFAULT, database, order("b", "a"))
+    second = merge_now(DEFAULT, database, order("c", "b"))
+    third = merge_now(DEFAULT, database, order("d", "c"))
     with database.begin() as connection:
-        refused = _unmerge(connection, first.merge_id)
+        refused = DEFAULT.unmerge(connection, undo(first.merge_id))
         assert isinstance(refused, Refused)
         assert refused.errors[0].rule == "UNMERGE_NEWER_FIRST"
         assert refused.errors[0].remediation == f"unmerge first: {third.merge_id}, {second.merge_id}"
         assert DEFAULT.canonical(connection, TENANT, ["a"])["a"] == Canonical(canonical_id="d", version=3)
         for merge in (third, second, first):
-            assert isinstance(_unmerge(connection, merge.merge_id), Unmerged)
+            assert isinstance(DEFAULT.unmerge(connection, undo(merge.merge_id)), Unmerged)
         assert contents(connection) == before
         assert DEFAULT.canonical(connection, TENANT, ["a"])["a"] == Canonical(canonical_id="a", version=6)
 
@@ -198,10 +171,10 @@ def test_a_newer_merge_that_put_rows_aside_for_these_must_go_first(database: Eng
         customer(connection, "w")
         rich_customer(connection, "x")
         rich_customer(connection, "y")
-    first = _merge(database, order("w", "x"))
-    second = _merge(database, order("w", "y"))
+    first = merge_now(DEFAULT, database, order("w", "x"))
+    second = merge_now(DEFAULT, database, order("w", "y"))
     with database.begin() as connection:
-        refused = _unmerge(connection, first.merge_id)
+        refused = DEFAULT.unmerge(connection, undo(first.merge_id))
         assert isinstance(refused, Refused)
         assert refused.errors[0].remediation == f"unmerge first: {second.merge_id}"
 
@@ -211,10 +184,10 @@ def test_a_newer_merge_that_touched_none_of_these_rows_may_stay(database: Engine
         customer(connection, "w")
         customer(connection, "x", occupation="baker")
         customer(connection, "y", occupation="smith")
-    first = _merge(database, order("w", "x"))
-    _merge(database, order("w", "y"))
+    first = merge_now(DEFAULT, database, order("w", "x"))
+    merge_now(DEFAULT, database, order("w", "y"))
     with database.begin() as connection:
-        assert isinstance(_unmerge(connection, first.merge_id), Unmerged)
+        assert isinstance(DEFAULT.unmerge(connection, undo(first.merge_id)), Unmerged)
         assert rows(connection, "SELECT occupation FROM store.customers WHERE customer_id = 'w'") == [("smith",)]
         assert list(DEFAULT.verify(connection)) == []
 
@@ -223,10 +196,10 @@ def test_a_subtree_returns_with_its_root(database: Engine) -> None:
     with database.begin() as connection:
         for customer_id in "abc":
             rich_customer(connection, customer_id)
-    _merge(database, order("b", "a"))
-    second = _merge(database, order("c", "b"))
+    merge_now(DEFAULT, database, order("b", "a"))
+    second = merge_now(DEFAULT, database, order("c", "b"))
     with database.begin() as connection:
-        undone = _unmerge(connection, second.merge_id)
+        undone = DEFAULT.unmerge(connection, undo(second.merge_id))
         assert isinstance(undone, Unmerged)
         assert undone.redirects == (
             Redirect(from_id="b", direct_to="b", canonical="b", version=2),
@@ -245,7 +218,7 @@ def test_what_changed_since_is_left_alone_and_listed(database: Engine) -> None:
         rich_customer(connection, "a")
         rich_customer(connection, "b", occupation="baker")
         rich_customer(connection, "c")
-    merged = _merge(database, order("a", "b"))
+    merged = merge_now(DEFAULT, database, order("a", "b"))
     with database.begin() as connection:
         change = connection.exec_driver_sql
         change("UPDATE store.customers SET occupation = 'smith' WHERE customer_id = 'a'")
@@ -257,7 +230,7 @@ def test_what_changed_since_is_left_alone_and_listed(database: Engine) -> None:
         insert(connection, "customer_tags", tenant_id=TENANT, customer_id="b", tag="tag-b")
         taken = rows(connection, "SELECT id FROM store.customer_tags WHERE customer_id = 'a' AND tag = 'tag-b'")[0][0]
     with database.begin() as connection:
-        undone = _unmerge(connection, merged.merge_id)
+        undone = DEFAULT.unmerge(connection, undo(merged.merge_id))
         assert isinstance(undone, Unmerged)
         assert undone.kept == (Kept(table="store.orders", rows=1, reason="MOVED_ELSEWHERE_SINCE"),)
         assert set(undone.conflicts) == {
@@ -279,11 +252,11 @@ def test_points_earned_by_the_winner_since_stay_with_the_winner(database: Engine
     with database.begin() as connection:
         customer(connection, "a")
         rich_customer(connection, "b")
-    merged = _merge(database, order("a", "b"))
+    merged = merge_now(DEFAULT, database, order("a", "b"))
     with database.begin() as connection:
         connection.exec_driver_sql("UPDATE store.loyalty_accounts SET points = points + 7 WHERE customer_id = 'a'")
         insert(connection, "loyalty_ledger", tenant_id=TENANT, customer_id="a", points=7, reason="order")
-        undone = _unmerge(connection, merged.merge_id)
+        undone = DEFAULT.unmerge(connection, undo(merged.merge_id))
         assert isinstance(undone, Unmerged)
         assert undone.kept == (Kept(table="store.loyalty_accounts", rows=1, reason="USED_SINCE"),)
         assert rows(connection, "SELECT customer_id, points FROM store.loyalty_accounts ORDER BY 1") == [
@@ -297,7 +270,7 @@ def test_wrong_orders_are_refused_and_change_nothing(database: Engine) -> None:
     with database.begin() as connection:
         rich_customer(connection, "a")
         rich_customer(connection, "b")
-    merged = _merge(database, order("a", "b"))
+    merged = merge_now(DEFAULT, database, order("a", "b"))
 
     def rule(result: UnmergeResult) -> str:
         assert isinstance(result, Refused)
@@ -305,10 +278,10 @@ def test_wrong_orders_are_refused_and_change_nothing(database: Engine) -> None:
 
     with database.begin() as connection:
         before = contents(connection, but=())
-        assert rule(_unmerge(connection, "no id")) == "MERGE_NOT_FOUND"
-        assert rule(_unmerge(connection, "00000000-0000-0000-0000-000000000000")) == "MERGE_NOT_FOUND"
-        assert rule(_unmerge(connection, merged.merge_id, "z")) == "NOT_A_LOSER"
+        assert rule(DEFAULT.unmerge(connection, undo("no id"))) == "MERGE_NOT_FOUND"
+        assert rule(DEFAULT.unmerge(connection, undo("00000000-0000-0000-0000-000000000000"))) == "MERGE_NOT_FOUND"
+        assert rule(DEFAULT.unmerge(connection, undo(merged.merge_id, "z"))) == "NOT_A_LOSER"
         connection.exec_driver_sql("UPDATE merge.merges SET undoable_until = merged_at")
-        assert rule(_unmerge(connection, merged.merge_id)) == "UNDO_WINDOW_CLOSED"
-        assert rule(_unmerge(connection, merged.merge_id, mode=UnmergeMode.TREE)) == "UNDO_WINDOW_CLOSED"
+        assert rule(DEFAULT.unmerge(connection, undo(merged.merge_id))) == "UNDO_WINDOW_CLOSED"
+        assert rule(DEFAULT.unmerge(connection, undo(merged.merge_id, mode=UnmergeMode.TREE))) == "UNDO_WINDOW_CLOSED"
         assert contents(connection, but=()) == before

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine
 
-from customer_identity.merging import Merged, Moved, Refused, Unmerged, UnmergeOrder
+from customer_identity.merging import Moved, Refused, Unmerged
 from merge_engine import FindingKind, LeaseLost, MergeEngine, RootMoved
-from rig.customer_rows import ACTOR, TENANT, contents, order, rich_customer, rich_customers, rows
+from rig.customer_rows import TENANT, contents, order, rich_customer, rich_customers, rows
 from rig.large_customers import Mover, engine_with, many_orders
 from rig.processes import eventually
+from rig.taking_apart import apart, merge_now, somebody_waits
 
 INLINE, CHUNK, MANY = 50, 20, 130
 
@@ -30,23 +31,6 @@ def engine(tmp_path: Path) -> MergeEngine:
     return engine_with(tmp_path, inline_rows=INLINE)
 
 
-def _merge(engine: MergeEngine, database: Engine, winner_id: str, *loser_ids: str) -> Merged:
-    with database.begin() as connection:
-        (merged,) = engine.merge(connection, [order(winner_id, *loser_ids)])
-    assert isinstance(merged, Merged)
-    return merged
-
-
-def _unmerge(engine: MergeEngine, database: Engine, merge_id: str) -> object:
-    with database.begin() as connection:
-        return engine.unmerge(
-            connection,
-            UnmergeOrder(
-                tenant_id=TENANT, command_id=f"un-{merge_id}", merge_id=merge_id, requested_by=ACTOR, reason="test"
-            ),
-        )
-
-
 def _orders(connection: Connection) -> dict[Any, Any]:
     return dict(rows(connection, "SELECT customer_id, count(*) FROM store.orders GROUP BY customer_id"))
 
@@ -54,7 +38,7 @@ def _orders(connection: Connection) -> dict[Any, Any]:
 def test_a_large_merge_flips_at_once_and_leaves_only_rows_on_which_nothing_depends(
     database: Engine, engine: MergeEngine
 ) -> None:
-    merged = _merge(engine, database, "a", "b")
+    merged = merge_now(engine, database, order("a", "b"))
     assert merged.rows == "MOVING"
     assert {one.table for one in merged.moved} == {
         "store.emails", "store.phones", "store.customer_tags", "store.external_ids", "store.loyalty_accounts"
@@ -72,7 +56,7 @@ def test_its_rows_end_at_the_winner_and_the_totals_are_those_of_a_small_merge(
 ) -> None:
     with database.connect() as connection:
         preview = engine.preview(connection, order("a", "b"))
-    _merge(engine, database, "a", "b")
+    merge_now(engine, database, order("a", "b"))
     mover = Mover(engine, database, chunk_rows=CHUNK)
     done = mover.to_the_end()
     assert sorted(done.merge.moved, key=lambda one: one.table) == sorted(preview.moves, key=lambda one: one.table)
@@ -87,12 +71,12 @@ def test_a_merge_with_exactly_as_many_rows_as_the_plan_allows_moves_them_at_once
     database: Engine, tmp_path: Path
 ) -> None:
     at_once = MANY + 2 + 4
-    assert _merge(engine_with(tmp_path, inline_rows=at_once), database, "a", "b").rows == "COMPLETE"
+    assert merge_now(engine_with(tmp_path, inline_rows=at_once), database, order("a", "b")).rows == "COMPLETE"
 
 
 def test_rows_of_all_losers_count_together(database: Engine, tmp_path: Path) -> None:
     engine = engine_with(tmp_path, inline_rows=MANY + 2 + 4)
-    merged = _merge(engine, database, "a", "b", "c")
+    merged = merge_now(engine, database, order("a", "b", "c"))
     assert merged.rows == "MOVING"
     done = Mover(engine, database, chunk_rows=CHUNK).to_the_end()
     assert Moved(table="store.orders", rows=MANY + 4, collisions=0) in done.merge.moved
@@ -102,7 +86,7 @@ def test_rows_of_all_losers_count_together(database: Engine, tmp_path: Path) -> 
 
 
 def test_while_rows_move_verify_says_so_and_finds_nothing_else(database: Engine, engine: MergeEngine) -> None:
-    merged = _merge(engine, database, "a", "b")
+    merged = merge_now(engine, database, order("a", "b"))
     mover = Mover(engine, database, chunk_rows=CHUNK)
     mover.list_rows()
     mover.chunk()
@@ -114,8 +98,8 @@ def test_while_rows_move_verify_says_so_and_finds_nothing_else(database: Engine,
 
 
 def test_the_reconciler_leaves_a_customer_alone_whose_rows_still_move(database: Engine, engine: MergeEngine) -> None:
-    _merge(engine, database, "b", "c")
-    _merge(engine, database, "a", "b")
+    merge_now(engine, database, order("b", "c"))
+    merge_now(engine, database, order("a", "b"))
     with database.begin() as connection:
         many_orders(connection, "c", 1)  # its way leads over b
         assert engine.reconcile(connection, 100) == 0
@@ -127,7 +111,7 @@ def test_the_reconciler_leaves_a_customer_alone_whose_rows_still_move(database: 
 
 
 def test_rows_written_on_the_loser_while_its_rows_move_follow_at_the_end(database: Engine, engine: MergeEngine) -> None:
-    _merge(engine, database, "a", "b")
+    merge_now(engine, database, order("a", "b"))
     mover = Mover(engine, database, chunk_rows=CHUNK)
     mover.list_rows()
     mover.chunk()
@@ -142,7 +126,7 @@ def test_rows_written_on_the_loser_while_its_rows_move_follow_at_the_end(databas
 def test_more_than_a_chunk_of_late_rows_is_listed_again_instead_of_being_moved_under_lock(
     database: Engine, engine: MergeEngine
 ) -> None:
-    _merge(engine, database, "a", "b")
+    merge_now(engine, database, order("a", "b"))
     mover = Mover(engine, database, chunk_rows=CHUNK)
     mover.list_rows()
     while mover.chunk().chunk:
@@ -156,7 +140,7 @@ def test_more_than_a_chunk_of_late_rows_is_listed_again_instead_of_being_moved_u
 
 
 def test_the_journal_names_the_rows_that_really_moved(database: Engine, engine: MergeEngine) -> None:
-    merged = _merge(engine, database, "a", "b")
+    merged = merge_now(engine, database, order("a", "b"))
     mover = Mover(engine, database, chunk_rows=CHUNK)
     mover.list_rows()
     with database.begin() as connection:
@@ -179,20 +163,20 @@ def test_the_journal_names_the_rows_that_really_moved(database: Engine, engine: 
 def test_rows_follow_to_whom_the_winner_was_merged_into_meanwhile(database: Engine, engine: MergeEngine) -> None:
     with database.connect() as connection:
         before = contents(connection)
-    first = _merge(engine, database, "a", "b")
+    first = merge_now(engine, database, order("a", "b"))
     mover = Mover(engine, database, chunk_rows=CHUNK)
     mover.list_rows()
     mover.chunk()
     mover.chunk()
-    second = _merge(engine, database, "c", "a")
+    second = merge_now(engine, database, order("c", "a"))
     mover.to_the_end()
     with database.connect() as connection:
         assert _orders(connection) == {"c": MANY + 6}
         assert [*engine.verify(connection)] == []
-    assert isinstance(_unmerge(engine, database, second.merge_id), Unmerged)
+    assert isinstance(apart(engine, database, second.merge_id), Unmerged)
     with database.connect() as connection:
         assert _orders(connection) == {"a": MANY + 4, "c": 2}
-    assert isinstance(_unmerge(engine, database, first.merge_id), Unmerged)
+    assert isinstance(apart(engine, database, first.merge_id), Unmerged)
     with database.connect() as connection:
         assert contents(connection) == before
 
@@ -201,11 +185,11 @@ def test_a_chain_of_large_merges_ends_with_all_rows_at_the_last_winner(database:
     with database.begin() as connection:
         many_orders(connection, "a", MANY)
         before = contents(connection)
-    first = _merge(engine, database, "a", "b")
+    first = merge_now(engine, database, order("a", "b"))
     one = Mover(engine, database, chunk_rows=CHUNK)
     one.list_rows()
     one.chunk()
-    second = _merge(engine, database, "c", "a")
+    second = merge_now(engine, database, order("c", "a"))
     assert second.rows == "MOVING"
     other = Mover(engine, database, chunk_rows=CHUNK)
     other.list_rows()
@@ -217,7 +201,7 @@ def test_a_chain_of_large_merges_ends_with_all_rows_at_the_last_winner(database:
         assert _orders(connection) == {"c": 2 * MANY + 6}
         assert [*engine.verify(connection)] == []
     for merge_id in (second.merge_id, first.merge_id):
-        assert isinstance(_unmerge(engine, database, merge_id), Unmerged)
+        assert isinstance(apart(engine, database, merge_id), Unmerged)
     with database.connect() as connection:
         assert contents(connection) == before
 
@@ -225,14 +209,14 @@ def test_a_chain_of_large_merges_ends_with_all_rows_at_the_last_winner(database:
 def test_a_merge_of_the_winner_waits_for_the_chunk_in_hand_and_no_row_is_left_behind(
     database: Engine, engine: MergeEngine
 ) -> None:
-    _merge(engine, database, "a", "b")
+    merge_now(engine, database, order("a", "b"))
     mover = Mover(engine, database, chunk_rows=CHUNK)
     mover.list_rows()
     with ThreadPoolExecutor(1) as pool:
         with database.begin() as connection:
             engine.large.move_chunk(connection, mover.lease, notice_every=timedelta(0))
-            merging = pool.submit(_merge, engine, database, "c", "a")
-            eventually(lambda: _waiting(database), 10)
+            merging = pool.submit(merge_now, engine, database, order("c", "a"))
+            eventually(lambda: somebody_waits(database), 10)
         merging.result(10)
     mover.to_the_end()
     with database.connect() as connection:
@@ -240,14 +224,14 @@ def test_a_merge_of_the_winner_waits_for_the_chunk_in_hand_and_no_row_is_left_be
 
 
 def test_a_chunk_whose_winner_is_merged_away_while_it_waits_starts_over(database: Engine, engine: MergeEngine) -> None:
-    _merge(engine, database, "a", "b")
+    merge_now(engine, database, order("a", "b"))
     mover = Mover(engine, database, chunk_rows=CHUNK)
     mover.list_rows()
     with ThreadPoolExecutor(1) as pool:
         with database.begin() as connection:
             engine.merge(connection, [order("c", "a")])
             moving = pool.submit(mover.chunk)
-            eventually(lambda: _waiting(database), 10)
+            eventually(lambda: somebody_waits(database), 10)
         with pytest.raises(RootMoved):
             moving.result(10)
     mover.to_the_end()
@@ -255,14 +239,8 @@ def test_a_chunk_whose_winner_is_merged_away_while_it_waits_starts_over(database
         assert _orders(connection) == {"c": MANY + 6}
 
 
-def _waiting(database: Engine) -> bool:
-    with database.connect() as connection:
-        waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        return bool(rows(connection, waiting))
-
-
 def test_a_mover_that_was_overtaken_changes_nothing(database: Engine, engine: MergeEngine) -> None:
-    _merge(engine, database, "a", "b")
+    merge_now(engine, database, order("a", "b"))
     slow = Mover(engine, database, chunk_rows=CHUNK, lasts=timedelta(0))
     slow.list_rows()
     quick = Mover(engine, database, chunk_rows=CHUNK)
@@ -284,8 +262,8 @@ def test_several_movers_share_the_merges(database: Engine, engine: MergeEngine) 
         for customer_id in "de":
             rich_customer(connection, customer_id)
         many_orders(connection, "d", MANY)
-    _merge(engine, database, "a", "b")
-    _merge(engine, database, "e", "d")
+    merge_now(engine, database, order("a", "b"))
+    merge_now(engine, database, order("e", "d"))
     movers = [Mover(engine, database, chunk_rows=CHUNK) for _ in range(2)]
     with database.begin() as connection:
         assert engine.large.claim(connection, "third", timedelta(minutes=1)) is None
@@ -302,16 +280,16 @@ def test_an_unmerge_waits_until_the_rows_have_moved_and_then_puts_all_of_them_ba
 ) -> None:
     with database.connect() as connection:
         before = contents(connection)
-    merged = _merge(engine, database, "a", "b")
+    merged = merge_now(engine, database, order("a", "b"))
     mover = Mover(engine, database, chunk_rows=CHUNK)
     for act in (mover.list_rows, mover.chunk):
-        refused = _unmerge(engine, database, merged.merge_id)
+        refused = apart(engine, database, merged.merge_id)
         assert isinstance(refused, Refused)
         (error,) = refused.errors
         assert (error.rule, error.permanent) == ("MERGE_IN_PROGRESS", False)
         act()
     mover.to_the_end()
-    undone = _unmerge(engine, database, merged.merge_id)
+    undone = apart(engine, database, merged.merge_id)
     assert isinstance(undone, Unmerged)
     assert (undone.conflicts, undone.kept) == ((), ())
     with database.connect() as connection:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine
 
-from customer_identity.merging import Merged, MergeOrder, Unmerged, UnmergeOrder
+from customer_identity.merging import Unmerged
 from merge_engine import MergeEngine
-from rig.customer_rows import ACTOR, PLACED_AT, TENANT, contents, insert, order, rich_customers, rows
+from rig.customer_rows import PLACED_AT, TENANT, contents, insert, order, rich_customers, rows
 from rig.large_customers import Mover, engine_with, many_orders
+from rig.taking_apart import apart, merge_now
 
 INLINE, CHUNK, MANY = 50, 20, 130
 FACILITATED = "{table: store.tickets, move: repoint, facilitator: true}"
@@ -21,21 +22,6 @@ def database(database: Engine) -> Engine:
     with database.begin() as connection:
         many_orders(connection, "b", MANY)
     return database
-
-
-def _merge(engine: MergeEngine, database: Engine, asked: MergeOrder) -> Merged:
-    with database.begin() as connection:
-        (merged,) = engine.merge(connection, [asked])
-    assert isinstance(merged, Merged)
-    return merged
-
-
-def _unmerge(engine: MergeEngine, database: Engine, merge_id: str) -> None:
-    asked = UnmergeOrder(
-        tenant_id=TENANT, command_id=f"un-{merge_id}", merge_id=merge_id, requested_by=ACTOR, reason="test"
-    )
-    with database.begin() as connection:
-        assert isinstance(engine.unmerge(connection, asked), Unmerged)
 
 
 def _write_late(connection: Connection, customer_id: str) -> None:
@@ -64,11 +50,11 @@ def test_late_points_come_back_one_merge_at_a_time_when_the_winner_was_merged_on
     engine = engine_with(tmp_path, inline_rows=INLINE)
     with database.begin() as connection:
         many_orders(connection, "a", more_orders)
-    first = _merge(engine, database, order("a", "b"))
+    first = merge_now(engine, database, order("a", "b"))
     mover = Mover(engine, database, chunk_rows=CHUNK)
     mover.list_rows()
     mover.chunk()
-    second = _merge(engine, database, order("c", "a"))
+    second = merge_now(engine, database, order("c", "a"))
     assert second.rows == ("MOVING" if more_orders else "COMPLETE")
     with database.begin() as connection:
         _write_late(connection, "b")
@@ -82,11 +68,11 @@ def test_late_points_come_back_one_merge_at_a_time_when_the_winner_was_merged_on
     with database.connect() as connection:
         assert _points(connection) == ({"c": 305}, {"c": 305})
         assert _owner_of_late_tag(connection) == [("c",)]
-    _unmerge(engine, database, second.merge_id)
+    assert isinstance(apart(engine, database, second.merge_id), Unmerged)
     with database.connect() as connection:
         assert _points(connection) == ({"a": 205, "c": 100}, {"a": 205, "c": 100})
         assert _owner_of_late_tag(connection) == [("a",)]
-    _unmerge(engine, database, first.merge_id)
+    assert isinstance(apart(engine, database, first.merge_id), Unmerged)
     with database.connect() as connection:
         assert _points(connection) == ({"a": 100, "b": 105, "c": 100}, {"a": 100, "b": 105, "c": 100})
         assert _owner_of_late_tag(connection) == [("b",)]
@@ -100,7 +86,7 @@ def test_late_rows_of_a_facilitator_go_to_the_facilitator_and_return(database: E
     assert "  - table: store.tickets\n    move: repoint\n" in text
     plan.write_text(text.replace("  - table: store.tickets\n    move: repoint\n", f"  - {FACILITATED}\n"), "utf-8")
     engine = MergeEngine.load(plan)
-    merged = _merge(engine, database, order("a", "b", facilitator_id="c"))
+    merged = merge_now(engine, database, order("a", "b", facilitator_id="c"))
     assert merged.rows == "MOVING"
     mover = Mover(engine, database, chunk_rows=CHUNK)
     mover.list_rows()
@@ -117,7 +103,7 @@ def test_late_rows_of_a_facilitator_go_to_the_facilitator_and_return(database: E
     mover.to_the_end()
     with database.connect() as connection:
         assert rows(connection, "SELECT customer_id FROM store.tickets WHERE subject = 'Late'") == [("c",)]
-    _unmerge(engine, database, merged.merge_id)
+    assert isinstance(apart(engine, database, merged.merge_id), Unmerged)
     with database.connect() as connection:
         assert rows(connection, "SELECT customer_id FROM store.tickets WHERE subject = 'Late'") == [("b",)]
 
@@ -135,20 +121,20 @@ def test_late_rows_of_a_loser_whose_records_are_deleted_come_back_through_every_
     engine = MergeEngine.load(plan)
     with database.connect() as connection:
         before = contents(connection)
-    first = _merge(engine, database, order("a", "b"))
+    first = merge_now(engine, database, order("a", "b"))
     mover = Mover(engine, database, chunk_rows=CHUNK)
     mover.list_rows()
-    second = _merge(engine, database, order("c", "a"))
+    second = merge_now(engine, database, order("c", "a"))
     with database.begin() as connection:
         insert(connection, "customer_tags", tenant_id=TENANT, customer_id="b", tag="late")
     mover.to_the_end()
     with database.connect() as connection:
         assert _owner_of_late_tag(connection) == [("c",)]
         assert rows(connection, "SELECT customer_id FROM store.customers") == [("c",)]
-    _unmerge(engine, database, second.merge_id)
+    assert isinstance(apart(engine, database, second.merge_id), Unmerged)
     with database.connect() as connection:
         assert _owner_of_late_tag(connection) == [("a",)]
-    _unmerge(engine, database, first.merge_id)
+    assert isinstance(apart(engine, database, first.merge_id), Unmerged)
     with database.begin() as connection:
         assert _owner_of_late_tag(connection) == [("b",)]
         connection.exec_driver_sql("DELETE FROM store.customer_tags WHERE tag = 'late'")
@@ -157,8 +143,8 @@ def test_late_rows_of_a_loser_whose_records_are_deleted_come_back_through_every_
 
 def test_the_reconciler_moves_no_more_rows_in_a_transaction_than_it_may(database: Engine, tmp_path: Path) -> None:
     engine = engine_with(tmp_path, inline_rows=2 * MANY)
-    first = _merge(engine, database, order("a", "b"))
-    second = _merge(engine, database, order("c", "a"))
+    first = merge_now(engine, database, order("a", "b"))
+    second = merge_now(engine, database, order("c", "a"))
     with database.begin() as connection:
         many_orders(connection, "b", 95)
         _write_late(connection, "b")
@@ -175,7 +161,7 @@ def test_the_reconciler_moves_no_more_rows_in_a_transaction_than_it_may(database
         assert rows(connection, "SELECT DISTINCT customer_id FROM store.orders") == [("c",)]
         assert [*engine.verify(connection)] == []
     for merge in (second, first):
-        _unmerge(engine, database, merge.merge_id)
+        assert isinstance(apart(engine, database, merge.merge_id), Unmerged)
     with database.begin() as connection:
         assert _points(connection) == ({"a": 100, "b": 105, "c": 100}, {"a": 100, "b": 105, "c": 100})
         orders = rows(connection, "SELECT customer_id, count(*) FROM store.orders GROUP BY 1 ORDER BY 1")

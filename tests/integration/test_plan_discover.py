@@ -72,6 +72,16 @@ def _taken_in(draft: str) -> str:
     return draft.replace("children:\n", f"children:\n{children}\n", 1)
 
 
+def test_the_remedy_in_a_draft_can_be_typed_as_it_stands_where_names_are_written_large(shop: Engine) -> None:
+    with shop.begin() as connection:
+        connection.exec_driver_sql('CREATE TABLE shop."Clients" ("ClientId" integer PRIMARY KEY, "Email" text)')
+    draft = _draft(shop, "shop.Clients")
+    (remedy,) = re.findall("ALTER TABLE .*;", draft)
+    with shop.begin() as connection:
+        connection.exec_driver_sql(remedy)
+        connection.exec_driver_sql('SELECT merged_into FROM shop."Clients"')
+
+
 def test_a_draft_covers_every_declared_key_and_names_every_suspect(shop: Engine, tmp_path: Path) -> None:
     draft = _draft(shop)
     plan = tmp_path / "plan.yaml"

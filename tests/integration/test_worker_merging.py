@@ -1,5 +1,9 @@
 """The merge worker on a real PostgreSQL and a real Kafka, as its callers see it."""
 
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
 import customer_events as wire
 from rig.invariants import CODEC, told
 from rig.merge_world import MergeWorld, merge, not_duplicate
@@ -116,6 +120,35 @@ def test_what_keeps_people_apart_is_withdrawn_only_by_a_person(world: MergeWorld
     assert isinstance(refused, wire.MergeRejected)
     assert [(one.rule, one.permanent) for one in refused.errors] == [("PERSON_REQUIRED", True)]
     assert [one.rule for one in world.terminal("m1").errors] == ["NOT_DUPLICATE_ASSERTED"]
+    world.promises()
+
+
+def test_above_a_threshold_of_the_plan_one_approver_is_refused_at_once_and_two_are_heard(
+    world: MergeWorld, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.yaml"
+    default = resources.files("merge_engine") / "plans" / "default.yaml"
+    threshold = "two_people: [{above: 0, rows: {table: store.orders}}]\n"
+    plan.write_text(default.read_text(encoding="utf-8") + threshold, encoding="utf-8")
+    world.customers("a", "b")
+
+    def approved(command_id: str, *people: str) -> wire.MergeCustomers:
+        approvals = tuple(wire.Approval(by=person, at=datetime.now(UTC)) for person in people)
+        return merge(command_id, "a", "b", approvals=approvals, on_ineligible=wire.OnIneligible.WAIT)
+
+    world.produce(approved("none"), approved("one", "ann"), approved("same", "ann", "ANN", "policy:p"), partition=0)
+    world.worker(PLAN=str(plan))
+    for command_id in ("none", "one", "same"):
+        refused = world.terminal(command_id)
+        assert isinstance(refused, wire.MergeRejected)
+        assert [(error.rule, error.side, error.permanent) for error in refused.errors] == [
+            ("TWO_PEOPLE_REQUIRED", wire.Side.ACTOR, True)
+        ]
+        assert "rows of store.orders above 0" in refused.errors[0].message
+    assert world.orders() == {"a": 1, "b": 1}
+    world.produce(approved("two", "ann", "bob"), partition=0)
+    assert isinstance(world.terminal("two"), wire.MergeCompleted)
+    assert world.orders() == {"a": 2}
     world.promises()
 
 

@@ -39,11 +39,11 @@ PACKAGES = ("merge_worker", "review_desk", "customer_merge_demo.store")
 class Shop:
     """A database with customers, the desk's handlers on it, and a worker that does what it is told."""
 
-    def __init__(self, url: str, policy: str) -> None:
+    def __init__(self, url: str, policy: str, plan: str = "default") -> None:
         self.engine: Engine = create_engine(url)
-        self.app = App(DeskSettings(database={"url": url}, policy=policy))
+        self.app = App(DeskSettings(database={"url": url}, policy=policy, plan=plan))
         self.tables = DeskTables()
-        self.merges = MergeEngine.load("default")
+        self.merges = MergeEngine.load(plan)
         decide = self.app.decide
         self.candidates = RecordCandidates(tables=self.tables, decide=decide)
         self.outcomes = FollowOutcomes(tables=self.tables, decide=decide)
@@ -131,15 +131,18 @@ class Shop:
             answers = self.merges.canonical(connection, TENANT, customer_ids)
         return {answer.canonical_id for answer in answers.values()}
 
-    def by_person(self, act: Callable[..., Decided], names: Sequence[str], *arguments: object) -> Decided:
+    def by_person(
+        self, act: Callable[..., Decided], names: Sequence[str], *arguments: object, actor: wire.Actor = STEWARD
+    ) -> Decided:
         held = self.cases()
         with self.engine.begin() as connection:
-            decided = act(connection, STEWARD, [held[name] for name in names], *arguments)
+            decided = act(connection, actor, [held[name] for name in names], *arguments)
             Outbox("review").append(connection, decided.drafts)
         return decided
 
-    def approve(self, *names: str, **choices: object) -> Decided:
-        return self.by_person(self.app.by_person.approve, names, Choices(reason="same person", **choices))  # type: ignore[arg-type]  # by name
+    def approve(self, *names: str, actor: wire.Actor = STEWARD, **choices: object) -> Decided:
+        chosen = Choices(reason="same person", **choices)  # type: ignore[arg-type]  # by name
+        return self.by_person(self.app.by_person.approve, names, chosen, actor=actor)
 
     def reject(self, *names: str) -> Decided:
         return self.by_person(self.app.by_person.reject, names, "different people")

@@ -1,12 +1,15 @@
 """The identity map under any history of merges and unmerges, and the waves of a batch."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customer_identity.merging import Redirect
+from customer_identity.merging import Redirect, Refused, Side
 from customer_identity.merging.identity import Identity, Member
 from customer_identity.merging.identity_map import redirects_of_merge, redirects_of_unmerge, roots_of, subtree_of
+from customer_identity.merging.planning import MergePlan
 from customer_identity.merging.waves import waves_of
+from rig.merging_values import order, plan, policy
 
 IDS = "abcdefgh"
 
@@ -112,3 +115,41 @@ def test_orders_of_a_wave_never_share_a_root_whatever_the_waves_before_joined(or
 
 def test_orders_without_anything_in_common_run_together() -> None:
     assert waves_of([["a", "b"], ["c", "d"], ["b", "e"], []]) == [[0, 1, 3], [2]]
+
+
+def _crowd(root_id: str, members: int, id_length: int = 1, version: int = 1) -> Identity:
+    ids = (root_id, *(f"{root_id}{n}".ljust(id_length, "x") for n in range(1, members)))
+    return Identity(
+        members=tuple(
+            Member(customer_id=id_, tenant_id="t", version=version, direct_to=ids[-1], alias_version=1, facts=())
+            for id_ in ids
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("winner", "loser", "fits"),
+    [
+        (_crowd("a", 9_999), _crowd("b", 1), True),
+        (_crowd("a", 9_999), _crowd("b", 2), False),
+        (_crowd("a", 1), _crowd("b", 10_000), False),
+        (_crowd("a", 1), _crowd("b", 2_000, id_length=200), True),
+        (_crowd("a", 1), _crowd("b", 2_400, id_length=200), False),
+        (_crowd("a", 1), _crowd("\u00e9", 1_500, id_length=200), True),
+    ],
+)
+def test_an_identity_is_never_more_than_an_event_can_tell(winner: Identity, loser: Identity, fits: bool) -> None:  # noqa: FBT001
+    result = plan(order("a", loser.root_id), {"a": winner, loser.root_id: loser}, policy())
+    assert isinstance(result, MergePlan) is fits
+    if isinstance(result, Refused):
+        assert [(error.rule, error.permanent) for error in result.errors] == [("IDENTITY_TOO_LARGE", True)]
+
+
+def test_a_version_below_zero_is_refused_on_its_side() -> None:
+    for winner, loser, side in ((-1, 1, Side.WINNER), (0, -1, Side.LOSER)):
+        found = {"a": _crowd("a", 1, version=winner), "b": _crowd("b", 1, version=loser)}
+        result = plan(order("a", "b"), found, policy())
+        assert isinstance(result, Refused)
+        assert [(error.rule, error.side, error.permanent) for error in result.errors] == [
+            ("VERSION_NEGATIVE", side, True)
+        ]

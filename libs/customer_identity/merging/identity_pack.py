@@ -57,6 +57,41 @@ def _not_duplicate(parties: Parties) -> Iterator[Fault]:
             yield Fault(side=Side.PAIR, customer_ids=(a, b))
 
 
+MAX_MEMBERS = 10_000
+"""An event takes no list that is longer, and whoever became more records than this is no person but a placeholder."""
+MAX_TOLD_BYTES = 900_000
+"""What the ids may take of an event, which has at most a megabyte."""
+
+_SURELY_FIT = 300
+# Numbers and lengths beside the ids, of a redirect or a loser.
+_BESIDE_BYTES = 16
+
+
+def _too_large(parties: Parties) -> Iterator[Fault]:
+    members = sum(len(identity.members) for identity in parties.identities)
+    if members > _SURELY_FIT and (members > MAX_MEMBERS or _told_bytes(parties) > MAX_TOLD_BYTES):
+        yield Fault(side=Side.PAIR, customer_ids=tuple(identity.root_id for identity in parties.identities))
+
+
+def _told_bytes(parties: Parties) -> int:
+    """At most so many bytes: every member with its way to the root, as the losers' are told."""
+    roots = [len(identity.root_id.encode()) for identity in parties.identities]
+    longest = max(roots)
+    return sum(
+        len(member.customer_id.encode()) + len(member.direct_to.encode()) + longest + _BESIDE_BYTES
+        for identity in parties.identities
+        for member in identity.members
+    ) + sum(root + _BESIDE_BYTES for root in roots)
+
+
+def _negative_version(parties: Parties) -> Iterator[Fault]:
+    winners = () if parties.winner is None else (parties.winner,)
+    for side, identities in ((Side.WINNER, winners), (Side.LOSER, parties.losers)):
+        ids = tuple(one.root_id for one in identities if one.root.version is not None and one.root.version < 0)
+        if ids:
+            yield Fault(side=side, customer_ids=ids)
+
+
 IDENTITY_PACK = (
     Rule(
         name=CUSTOMER_NOT_FOUND,
@@ -86,6 +121,21 @@ IDENTITY_PACK = (
         check=_not_duplicate,
         message="somebody asserted that these are different people",
         remediation="withdraw the assertion first if it was wrong",
+    ),
+    Rule(
+        name="IDENTITY_TOO_LARGE",
+        side=Side.PAIR,
+        check=_too_large,
+        message=f"more than {MAX_MEMBERS} records would be one customer, or their ids too long to be told in one event",
+        remediation="leave the record alone that so many were merged into, or undo merges of it: it is no person",
+        conversion=True,
+    ),
+    Rule(
+        name="VERSION_NEGATIVE",
+        side=Side.EITHER,
+        check=_negative_version,
+        message="the record's version is below zero",
+        remediation="set the version to zero or more",
     ),
 )
 """The pack's rules that need no plan; SAME_RECORD and *_PREVIOUSLY_MERGED are checked before (redirect_checks)."""

@@ -53,7 +53,20 @@ def check_types(plan: Plan, schema: LiveSchema) -> Iterator[PlanFault]:
                 f"{own.name}.{field.time}: {field.strategy} needs a time, the column is {own.columns[field.time].type}"
             )
             yield PlanFault(location=("fields", name, "time"), message=message)
+    yield from _threshold_types(plan, schema)
     yield from _child_types(plan, schema)
+
+
+def _threshold_types(plan: Plan, schema: LiveSchema) -> Iterator[PlanFault]:
+    for place, threshold in enumerate(plan.two_people):
+        source = threshold.sum
+        if source is None:
+            continue
+        name = source.table or plan.customer.table
+        type_ = schema.tables[name].columns[source.column].type
+        if type_ not in NUMBERS:
+            message = f"{name}.{source.column}: only numbers can be added up, the column is {type_}"
+            yield PlanFault(location=("two_people", place, "sum", "column"), message=message)
 
 
 def _customer_types(plan: Plan, own: LiveTable) -> Iterator[PlanFault]:

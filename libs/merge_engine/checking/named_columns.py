@@ -45,6 +45,8 @@ def named_columns(plan: Plan) -> Iterator[NamedColumn]:
         yield from _child(plan, child, ("children", place))
     for place, rule in enumerate(plan.rules):
         yield from _nested(plan, rule, ("rules", place))
+    for place, threshold in enumerate(plan.two_people):
+        yield from _nested(plan, threshold, ("two_people", place))
     for place, preference in enumerate(plan.winner):
         yield from _nested(plan, preference, ("winner", place))
         for key in ("highest", "lowest"):

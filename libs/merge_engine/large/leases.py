@@ -14,6 +14,11 @@ from customer_identity.merging import Moved
 from merge_engine.compiled_plan import CompiledPlan
 from merge_engine.faults import MergeEngineError
 
+PROLONGED = """\
+notices = %(notices)s, noticed_at = CASE WHEN notices < %(notices)s THEN clock_timestamp() ELSE noticed_at END,
+  problem = NULL, lease_until = clock_timestamp() + %(lasts)s"""
+"""What a step notes of a row of work, of a merge or an undo alike: that it goes on, and whether it told of it."""
+
 
 class LeaseLost(MergeEngineError):  # noqa: N818 - named for what happened
     """Another mover has taken the merge over."""
@@ -142,9 +147,7 @@ def keep(connection: Connection, compiled: CompiledPlan, lease: Lease, merge: Mo
 UPDATE {schema}.large_merges l
 SET state = CASE WHEN %(complete)s THEN 'COMPLETE' WHEN %(listed)s THEN 'MOVING' ELSE state END,
   cursor = %(cursor)s, last_chunk = %(last_chunk)s, rows_total = %(rows_total)s, rows_moved = %(rows_moved)s,
-  moved = %(moved)s::text::jsonb, notices = %(notices)s,
-  noticed_at = CASE WHEN notices < %(notices)s THEN clock_timestamp() ELSE noticed_at END,
-  problem = NULL, lease_until = clock_timestamp() + %(lasts)s,
+  moved = %(moved)s::text::jsonb, {PROLONGED},
   completed_at = CASE WHEN %(complete)s THEN clock_timestamp() END
 WHERE merge_id = %(merge_id)s::uuid
 RETURNING coalesce((SELECT k.canonical_id FROM {schema}.canonical k

@@ -22,7 +22,7 @@ from customer_identity.merging import (
     UnmergeOrder,
 )
 from merge_engine.compiled_plan import CompiledPlan
-from merge_engine.large.leases import Lease, LeaseLost, Works
+from merge_engine.large.leases import PROLONGED, Lease, LeaseLost, Works
 from merge_engine.restoring_rows import Restoration
 from merge_engine.unmerging_scope import Scope
 
@@ -154,8 +154,7 @@ def keep(connection: Connection, compiled: CompiledPlan, lease: Lease, merge: Re
         f"""
 UPDATE {compiled.names.schema}.large_unmerges
 SET cursor = %(cursor)s, rows_moved = %(rows_moved)s, done = %(done)s::text::jsonb,
-  noticed_at = CASE WHEN notices < %(notices)s THEN clock_timestamp() ELSE noticed_at END, notices = %(notices)s,
-  problem = NULL, lease_until = clock_timestamp() + %(lasts)s
+  {PROLONGED}
 WHERE unmerge_id = %(key)s::uuid""",
         {
             "key": lease.key,

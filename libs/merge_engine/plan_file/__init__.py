@@ -58,6 +58,7 @@ from merge_engine.plan_file.rules import (
     SystemFlag,
     SystemFlagRule,
 )
+from merge_engine.plan_file.two_people import TwoPeople
 
 __all__ = [
     "Above",
@@ -114,6 +115,7 @@ __all__ = [
     "SystemFlag",
     "SystemFlagRule",
     "Table",
+    "TwoPeople",
     "WithinDays",
     "load_plan",
     "pack_rule",

@@ -13,6 +13,7 @@ from merge_engine.plan_file.fields import FieldPlan
 from merge_engine.plan_file.packs import PackName
 from merge_engine.plan_file.parts import Name, Part, RuleName
 from merge_engine.plan_file.rules import PreferencePlan, RulePlan
+from merge_engine.plan_file.two_people import TwoPeople
 
 Ignored = Annotated[str, Field(pattern=r"^[^.]{1,63}(\.[^.]{1,63}){1,2}$", description="schema.table[.column]")]
 
@@ -36,6 +37,7 @@ class Plan(Part):
     packs: tuple[PackName, ...] = ()
     not_applicable: dict[RuleName, Annotated[str, Field(min_length=1)]] = Field(default={})
     rules: tuple[RulePlan, ...] = ()
+    two_people: tuple[TwoPeople, ...] = ()
     winner: tuple[PreferencePlan, ...] = ()
     display: Display = Display()
     ignore: dict[Ignored, Annotated[str, Field(min_length=1)]] = Field(default={})

@@ -1,9 +1,10 @@
 """The facts that a policy asks for, as columns of one statement: one row a member, one column a fact."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from merge_engine.plan_file import (
     BlockIfExists,
+    Child,
     ColumnOf,
     Condition,
     Exists,
@@ -151,7 +152,19 @@ class Facts:
         """How many rows of that child the customer has."""
         return self._position(f"(SELECT count(*) FROM {self._rows_in(child)})")
 
-    def _rows_in(self, child: BlockIfExists) -> str:
+    def total(self, source: ColumnOf) -> int:
+        """The number in a column of the customer, or the sum of a column over rows of a table; 0 where none is."""
+        if source.table is None:
+            return self._position(f"coalesce(c.{identifier(source.column)}, 0)")
+        return self._position(f"coalesce((SELECT sum(x.{identifier(source.column)}) FROM {self._rows_of(source)}), 0)")
+
+    def rows_up_to(self, rows: Exists | Sequence[Child], limit: int) -> int:
+        """How many such rows, or rows of these children, the customer has; counted to the limit and no further."""
+        sources = [self._rows(rows)] if isinstance(rows, Exists) else [self._rows_in(child) for child in rows]
+        selects = " UNION ALL ".join(f"SELECT 1 FROM {source}" for source in sources)
+        return self._position(f"(SELECT count(*) FROM ({selects} LIMIT {limit}) AS r)")
+
+    def _rows_in(self, child: Child) -> str:
         owned = ChildRows.of(child, self._names).owned("x", *self._owner())
         return f"{table(child.table)} x WHERE {owned}"
 

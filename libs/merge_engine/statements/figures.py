@@ -15,10 +15,12 @@ from merge_engine.plan_file import (
     FlagRule,
     MismatchRule,
     OneOf,
+    Plan,
     PythonRule,
     RulePlan,
     Scalar,
     SystemFlagRule,
+    TwoPeople,
 )
 from merge_engine.plan_file.parts import Above, Below, Not, Present, WithinDays
 from merge_engine.statements.facts import Facts
@@ -71,6 +73,17 @@ class Figures:
         """How many rows of the child there are."""
         return (Figure(label=_rows_label(child.table, child.where), position=self._facts.count_in(child)),)
 
+    def of_threshold(self, threshold: TwoPeople, plan: Plan) -> Figure:
+        """What a threshold for two people is about."""
+        if threshold.sum is not None:
+            source = threshold.sum
+            label = source.column if source.table is None else f"{source.column} of {source.table}"
+            label += _where(source.where)
+            return Figure(label=label, position=self._facts.total(source))
+        counted = threshold.counted(plan.children)
+        label = _rows_label(counted.table, counted.where) if isinstance(counted, Exists) else "rows that move"
+        return Figure(label=label, position=self._facts.rows_up_to(counted, int(threshold.above) + 1))
+
     def of_column(self, column: str) -> tuple[Figure, ...]:
         """What a column of the customer holds."""
         return (Figure(label=column, position=self._facts.column(column)),)
@@ -84,8 +97,12 @@ class Figures:
 
 
 def _rows_label(table: str, where: Mapping[str, Condition]) -> str:
-    conditions = ", ".join(f"{column} {in_words(condition)}" for column, condition in where.items())
-    return f"rows of {table}" + (f" where {conditions}" if conditions else "")
+    return f"rows of {table}{_where(where)}"
+
+
+def _where(conditions: Mapping[str, Condition]) -> str:
+    words = ", ".join(f"{column} {in_words(condition)}" for column, condition in conditions.items())
+    return f" where {words}" if words else ""
 
 
 def in_words(condition: Condition) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from customer_identity.merging import Side, checks
+from customer_identity.merging.approvers import TWO_PEOPLE_REQUIRED, needing_two
 from customer_identity.merging.identity_pack import IDENTITY_PACK
 from customer_identity.merging.month_end import month_end_window
 from customer_identity.merging.roles import PROTECTED_DATA
@@ -29,6 +30,7 @@ from merge_engine.plan_file import (
     RepointUnique,
     RulePlan,
     SystemFlagRule,
+    TwoPeople,
     pack_rule,
 )
 from merge_engine.statements.facts import Facts
@@ -48,6 +50,7 @@ def rules_of(plan: Plan, facts: Facts, figures: Facts) -> Iterator[Rule]:
             yield _colliding(child, facts)
     yield from _protecting(plan, facts, shown)
     yield from _provided(plan, facts)
+    yield from _two_people(plan, facts, shown)
 
 
 def _declared(rule: RulePlan, facts: Facts, shown: Figures) -> Rule:
@@ -215,6 +218,28 @@ def _provided(plan: Plan, facts: Facts) -> Iterator[Rule]:
     # Rows that go back must not meet others on their way, whatever the plan. Those that move on may, unless it says so.
     fact = facts.moving() if "commerce" in plan.packs else facts.going_back()
     yield _packed(_known("MERGE_IN_PROGRESS"), checks.flagged(Side.EITHER, fact), trigger=fact)
+
+
+def _two_people(plan: Plan, facts: Facts, shown: Figures) -> Iterator[Rule]:
+    """One rule a threshold, which says what it is about."""
+    for threshold in plan.two_people:
+        fact = _number(plan, threshold, facts)
+        figure = shown.of_threshold(threshold, plan)
+        yield Rule(
+            name=TWO_PEOPLE_REQUIRED,
+            side=Side.ACTOR,
+            check=needing_two(fact, threshold.above, of_losers=threshold.sum is None),
+            message=f"{figure.label} above {threshold.above}: no two people approved this",
+            remediation="have it approved by another person, too, and send it with both approvals",
+            trigger=fact,
+            figures=(figure,),
+        )
+
+
+def _number(plan: Plan, threshold: TwoPeople, facts: Facts) -> int:
+    if threshold.sum is not None:
+        return facts.total(threshold.sum)
+    return facts.rows_up_to(threshold.counted(plan.children), int(threshold.above) + 1)
 
 
 def _packed(

@@ -1,6 +1,6 @@
 """From the engine's results to the events of customer-merged. Ids, counts and names only, never values."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import customer_events as wire
 from customer_events import unchecked
@@ -27,10 +27,7 @@ _DISPOSITIONS = {one: wire.Disposition(one.value) for one in merging.Disposition
 def customer_merged(result: merging.Merged, acks: tuple[wire.RequiredAck, ...]) -> wire.CustomerMerged:
     """Return the event of a merge; its place in the stream is given at append. Raises OutsideContract."""
     order = result.order
-    versions = (result.winner.version, *(one.version for one in result.losers))
-    if len(result.redirects) > wire.MAX_ITEMS or min(versions) < 0:
-        # the only bounds of the contract that neither the command nor the engine keeps
-        raise OutsideContract(f"{len(result.redirects)} redirects, or a version below zero")
+    _require_tellable(result.redirects, (result.winner, *result.losers))
     return _CustomerMerged(
         tenant_id=order.tenant_id,
         merge_id=result.merge_id,
@@ -67,8 +64,9 @@ def customer_merged(result: merging.Merged, acks: tuple[wire.RequiredAck, ...]) 
 
 
 def customer_unmerged(result: merging.Unmerged, acks: tuple[wire.RequiredAck, ...]) -> wire.CustomerUnmerged:
-    """Return the event of an unmerge; its place in the stream is given at append."""
+    """Return the event of an unmerge; its place in the stream is given at append. Raises OutsideContract."""
     order = result.order
+    _require_tellable(result.redirects, result.restored)
     return wire.CustomerUnmerged(
         tenant_id=order.tenant_id,
         unmerge_id=result.unmerge_id,
@@ -102,8 +100,9 @@ def _moved(figures: Sequence[merging.Moved], make: type[wire.MovedRows] = wire.M
 
 
 def customer_converted(result: Converted) -> wire.CustomerConverted:
-    """Return the event of a conversion; its place in the stream is given at append."""
+    """Return the event of a conversion; its place in the stream is given at append. Raises OutsideContract."""
     order = result.order
+    _require_tellable(result.redirects, (result.customer,))
     return wire.CustomerConverted(
         tenant_id=order.tenant_id,
         customer_id=order.customer_id,
@@ -111,6 +110,16 @@ def customer_converted(result: Converted) -> wire.CustomerConverted:
         to_type=wire.CustomerType(order.to_type.value),
         redirects=_redirects(result.redirects),
     )
+
+
+def _require_tellable(
+    redirects: Sequence[merging.Redirect], records: Iterable[merging.VersionedId | merging.LoserResult]
+) -> None:
+    """The bounds of the contract that what the engine was given may break."""
+    if len(redirects) > wire.MAX_ITEMS:
+        raise OutsideContract(f"it has {len(redirects)} redirects, the limit is {wire.MAX_ITEMS}")
+    if any(one.version < 0 for one in records):
+        raise OutsideContract("a version is below zero")
 
 
 def _redirects(

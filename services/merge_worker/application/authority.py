@@ -34,50 +34,39 @@ def highest_role(roles: Iterable[str]) -> Role:
     return max((ROLE_NAMES.get(name, Role.NONE) for name in roles), default=Role.NONE)
 
 
-POLICY_PREFIX = "policy:"
-"""What the ids of actors begin with that are no persons but policies."""
-
-
 def person_required() -> RuleError:
     """Return the failure of a policy that does what only a person may."""
-    return RuleError(
-        rule="PERSON_REQUIRED",
-        side=Side.ACTOR,
-        message="a policy withdraws what keeps two customers apart",
-        remediation="Ask a person with the role merge to withdraw it.",
-        permanent=True,
+    return _of_actor(
+        "PERSON_REQUIRED",
+        "a policy withdraws what keeps two customers apart",
+        "Ask a person with the role merge to withdraw it.",
     )
 
 
 def proof_missing() -> RuleError:
     """Return the failure of a command that nobody vouches for."""
-    return RuleError(
-        rule="PROOF_MISSING",
-        side=Side.ACTOR,
-        message="nothing proves who asks: the command has neither an approval nor a signature, whichever is needed",
-        remediation="Have it approved at the review desk, or send it signed, under a new id.",
-        permanent=True,
+    return _of_actor(
+        "PROOF_MISSING",
+        "nothing proves who asks: the command has neither an approval nor a signature, whichever is needed",
+        "Have it approved at the review desk, or send it signed, under a new id.",
     )
 
 
 def signature_invalid(reason: str) -> RuleError:
     """Return the failure of a command whose signature does not vouch for it."""
-    return RuleError(
-        rule="SIGNATURE_INVALID",
-        side=Side.ACTOR,
-        message=f"the signature proves nothing: {reason}",
-        remediation="Sign the command with a key that the worker knows, and send it under a new id.",
-        permanent=True,
+    return _of_actor(
+        "SIGNATURE_INVALID",
+        f"the signature proves nothing: {reason}",
+        "Sign the command with a key that the worker knows, and send it under a new id.",
     )
 
 
 def signature_expired() -> RuleError:
     """Return the failure of a command that reached the worker too late."""
-    return RuleError(
-        rule="SIGNATURE_EXPIRED",
-        side=Side.ACTOR,
-        message="the signature has expired: the command took too long to get here, or is handled again",
-        remediation="Sign the command again and send it under a new id.",
+    return _of_actor(
+        "SIGNATURE_EXPIRED",
+        "the signature has expired: the command took too long to get here, or is handled again",
+        "Sign the command again and send it under a new id.",
         permanent=False,
     )
 
@@ -85,10 +74,12 @@ def signature_expired() -> RuleError:
 def not_allowed(needed: Role) -> RuleError:
     """Return the failure of an actor who lacks a role."""
     role = needed.name.lower().replace("_", "-")
-    return RuleError(
-        rule="MERGE_PERMISSION_MISSING",
-        side=Side.ACTOR,
-        message=f"the actor does not have the role {role}",
-        remediation=f"Ask somebody with the role {role} to do it.",
-        permanent=True,
+    return _of_actor(
+        "MERGE_PERMISSION_MISSING",
+        f"the actor does not have the role {role}",
+        f"Ask somebody with the role {role} to do it.",
     )
+
+
+def _of_actor(rule: str, message: str, remediation: str, *, permanent: bool = True) -> RuleError:
+    return RuleError(rule=rule, side=Side.ACTOR, message=message, remediation=remediation, permanent=permanent)

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from customer_events import RuleError, Side, Stage
+from event_runtime.codec import EventTooLarge
 from event_runtime.failpoints import failpoint
 from event_runtime.handler import Refusal, RefusedFault
 from event_runtime.inbox import ClaimState, Inbox
@@ -20,6 +21,7 @@ from event_runtime.records import Received
 from event_runtime.retry import FaultClass
 from merge_worker.adapters.commands import AnyCommand, Command
 from merge_worker.adapters.outcomes import Outcomes
+from merge_worker.adapters.stream_events import OutsideContract
 from merge_worker.application.admission import Arrival, Authority, admit
 from merge_worker.application.deferral import LOCK_BUSY, TOO_LARGE
 from merge_worker.application.order_of_work import rounds
@@ -67,22 +69,23 @@ class HandleCommands:
     def refuse(self, connection: Connection, received: Received, fault: RefusedFault) -> Refusal | None:
         """Answer a command that cannot be carried out even alone.
 
-        What the database refuses for good is the command's own outcome. A merge whose customers stay
-        locked is put aside; any other command ends, for those behind it in the partition wait. Anything else is no
-        statement about the command: None, and nothing claimed.
+        What the database refuses for good, or no event can tell, is the command's own outcome. A merge whose
+        customers stay locked is put aside; any other command ends, for those behind it in the partition wait. Anything
+        else is no statement about the command: None, and nothing claimed.
         """
         if not isinstance(received.event, AnyCommand):
             return None
         kind = type(received.event).__name__
         is_busy = fault.fault_class is FaultClass.CONTENTION
-        if not is_busy and fault.fault_class not in {FaultClass.DATA, FaultClass.STALE}:
+        untold = not_tellable(fault.fault)
+        if not is_busy and untold is None and fault.fault_class not in {FaultClass.DATA, FaultClass.STALE}:
             return None
         now = self.clock(connection)
         fresh, known = self._claim(connection, [received], now)
         commands, drafts = self._admit(connection, fresh, now)
         for command in commands:
             # What is put off is done later without another look at its proof.
-            error = in_the_way(fault.sqlstate) if is_busy else database_refused(fault.sqlstate)
+            error = untold or (in_the_way(fault.sqlstate) if is_busy else database_refused(fault.sqlstate))
             if is_busy and command.proven and kind in self.put_off:
                 drafts.extend(self.put_off[kind](connection, [command], now, error.rule))
             else:
@@ -135,6 +138,19 @@ def in_the_way(sqlstate: str | None) -> RuleError:
         message="the change takes longer than a transaction may" if is_late else "others kept the records locked",
         remediation="Send the command again under a new id" + (", at a quiet time." if is_late else "."),
         permanent=False,
+    )
+
+
+def not_tellable(fault: Exception | None) -> RuleError | None:
+    """Return the failure of a command whose outcome no event can tell; None for any other fault."""
+    if not isinstance(fault, OutsideContract | EventTooLarge):
+        return None
+    return RuleError(
+        rule="NOT_TELLABLE",
+        side=Side.SYSTEM,
+        message=f"no event can tell of the change: {fault}",
+        remediation="Split the command over several, or remove rows with external ids that nobody needs.",
+        permanent=True,
     )
 
 

@@ -9,18 +9,13 @@ from sqlalchemy import Connection
 from customer_events import MarkNotDuplicate as Marking
 from customer_events import Stage
 from customer_identity.merging import Noop, NotDuplicateRecorded, Refused
+from customer_identity.merging.approvers import POLICY_PREFIX
 from event_runtime.outbox import Draft
 from merge_engine import MergeEngine
 from merge_worker.adapters.commands import Command
 from merge_worker.adapters.merge_orders import not_duplicate_order, rule_errors
 from merge_worker.adapters.outcomes import Outcomes
-from merge_worker.application.authority import (
-    POLICY_PREFIX,
-    Role,
-    highest_role,
-    not_allowed,
-    person_required,
-)
+from merge_worker.application.authority import Role, highest_role, not_allowed, person_required
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from event_runtime.retry import FaultClass, classify
 from merge_worker.adapters.commands import waiting_command
 from merge_worker.adapters.requests import Request, Requests
 from merge_worker.application.deferral import AFTER_COMMAND, TOO_LARGE
-from merge_worker.application.handle_commands import database_refused, in_the_way
+from merge_worker.application.handle_commands import database_refused, in_the_way, not_tellable
 from merge_worker.application.merge_customers import Attempt, MergeCustomers
 from merge_worker.application.recommend_merge import RecommendMerge
 
@@ -135,8 +135,9 @@ class RetryDeferred:
         kind, code, command = classify(fault), sqlstate(fault), waiting_command(request)
         if isinstance(command, MergeCommand):
             attempt = Attempt(command=command, request=request)
-            if kind in {FaultClass.DATA, FaultClass.STALE}:
-                return self.merge.reject(connection, attempt, Stage.EXECUTION, [database_refused(code)], now)
+            untold = not_tellable(fault)
+            if untold is not None or kind in {FaultClass.DATA, FaultClass.STALE}:
+                return self.merge.reject(connection, attempt, Stage.EXECUTION, [untold or database_refused(code)], now)
             error = in_the_way(code)
             if kind is FaultClass.CONTENTION and error.rule == TOO_LARGE:
                 # Nobody else is to blame for that: twice is enough.

@@ -212,6 +212,8 @@ def _approval_values(approval: PersonApproval) -> dict[str, Any]:
         "not_before": None if approval.not_before is None else approval.not_before.isoformat(),
         "waived_rules": approval.waived_rules,
         "wait_until_eligible": approval.wait_until_eligible,
+        "second_by": approval.second_by,
+        "second_at": None if approval.second_at is None else approval.second_at.isoformat(),
     }
 
 
@@ -227,7 +229,13 @@ def _approval(values: dict[str, Any]) -> PersonApproval:
         # Approvals of before these were asked for hold none of them.
         row_choices=tuple((table, tuple(ids)) for table, ids in values.get("row_choices", ())),
         facilitator_id=values.get("facilitator_id"),
-        not_before=None if values.get("not_before") is None else datetime.fromisoformat(values["not_before"]),
+        not_before=_time(values.get("not_before")),
         waived_rules=tuple(values["waived_rules"]),
         wait_until_eligible=values["wait_until_eligible"],
+        second_by=values.get("second_by"),
+        second_at=_time(values.get("second_at")),
     )
+
+
+def _time(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)

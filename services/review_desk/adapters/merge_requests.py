@@ -28,6 +28,7 @@ class MergeRequest:
     """A request as the worker keeps it. `winner_id` is None when the plan is to choose.
 
     A recommendation that was approved is no line of its own: `recommended_by` of what carries it out names who asked.
+    `approved_by` approved it already; another person has to, too.
     """
 
     tenant_id: str
@@ -45,6 +46,7 @@ class MergeRequest:
     failed_rules: tuple[str, ...]
     merge_id: str | None
     recommended_by: tuple[str, ...]
+    approved_by: str | None
     next_attempt_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -122,7 +124,9 @@ _SELECT = """
 SELECT r.tenant_id, r.request_id::text AS request_id, r.command_id, r.command_type, r.command::text AS command,
        r.status, r.requested_by, r.waiting_for, r.rules, r.merge_id, r.next_attempt_at, r.created_at, r.updated_at,
        ARRAY(SELECT b.requested_by FROM merge.requests b
-              WHERE b.tenant_id = r.tenant_id AND b.approved_as = r.request_id ORDER BY b.created_at) AS recommended_by
+              WHERE b.tenant_id = r.tenant_id AND b.approved_as = r.request_id ORDER BY b.created_at) AS recommended_by,
+       (SELECT f.approved_by FROM review.first_approvals f
+         WHERE f.tenant_id = r.tenant_id AND f.command_id = r.command_id AND r.status = 'recommended') AS approved_by
   FROM merge.requests r
  WHERE NOT EXISTS (SELECT FROM merge.requests a WHERE a.tenant_id = r.tenant_id AND a.request_id = r.approved_as)
    AND """
@@ -167,6 +171,7 @@ def _request(row: RowMapping) -> MergeRequest:
         failed_rules=tuple(row["rules"]),
         merge_id=row["merge_id"],
         recommended_by=tuple(row["recommended_by"]),
+        approved_by=row["approved_by"],
         next_attempt_at=row["next_attempt_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

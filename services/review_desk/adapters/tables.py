@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from review_desk.adapters.case_table import CaseTable
 from review_desk.adapters.command_table import CommandTable
 from review_desk.adapters.decision_log import DecisionLog
+from review_desk.adapters.first_approvals import FirstApprovals
 from review_desk.adapters.identity_table import IdentityTable
 
 
@@ -16,3 +17,4 @@ class DeskTables:
     identities: IdentityTable = field(default_factory=IdentityTable)
     commands: CommandTable = field(default_factory=CommandTable)
     decisions: DecisionLog = field(default_factory=DecisionLog)
+    first_approvals: FirstApprovals = field(default_factory=FirstApprovals)

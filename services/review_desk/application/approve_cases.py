@@ -21,6 +21,7 @@ from review_desk.adapters.tables import DeskTables
 from review_desk.application.decide_cases import ALREADY_MERGED, DecideCases
 from review_desk.cases import Case, CaseState, PersonApproval
 from review_desk.merge_commands import MERGE_ROLE, as_order, by_person, keep_apart
+from review_desk.objections import Objection, no_person, objection, same_again
 
 # Roles contain each other: recommend < merge < protected-data < admin.
 MAY_MERGE = frozenset({MERGE_ROLE, "protected-data", "admin"})
@@ -91,6 +92,8 @@ class DecideByPerson:
     def approve(self, connection: Connection, actor: Actor, cases: Sequence[Case], choices: Choices) -> Decided:
         """Approve cases of one tenant; one whose identity is busy waits, one that fails a rule is refused.
 
+        Above a threshold of the plan a case waits for another person, who approves the same.
+
         Cases approved together were seen together: who joins an identity by one of them is no surprise to the others.
         """
         tenant_id, held, identities = self._locked(connection, cases)
@@ -100,11 +103,11 @@ class DecideByPerson:
         refused: dict[str, CaseResult] = {}
         approved: list[Case] = []
         for case in held:
-            result = self._objection(connection, case, approval, identities)
-            if result is not None:
+            result = self._approved(connection, case, approval, identities)
+            if isinstance(result, CaseResult):
                 refused[case.candidate_id] = result
                 continue
-            approved.append(replace(case, approval=approval))
+            approved.append(result)
             self._log(connection, case, DecisionKind.APPROVED, actor, choices.reason)
         drafts = self._decide(connection, tenant_id, approved)
         after = self._tables.cases.by_candidates(connection, tenant_id, [case.candidate_id for case in held])
@@ -146,26 +149,36 @@ class DecideByPerson:
         members = sorted({customer_id for case in held for customer_id in case.member_ids})
         return tenant_id, held, self._decide.fresh_identities(connection, tenant_id, members)
 
-    def _objection(
+    def _approved(
         self, connection: Connection, case: Case, approval: PersonApproval, identities: Identities
-    ) -> CaseResult | None:
-        """Why this case cannot be approved as asked, or None."""
+    ) -> Case | CaseResult:
+        """The case with the approval, or why it cannot be approved as asked."""
         if not MAY_MERGE & set(approval.roles):
             return CaseResult(case=case, refused="needs the role merge; without it a merge can only be recommended")
         if case.state not in life.UNDECIDED:
             return CaseResult(case=case, refused=f"is {case.state} already")
+        alone = no_person(approval.by)
+        if case.state is CaseState.HALF_APPROVED and case.approval is not None:
+            alone = same_again(case.approval.by, approval.by)
+            # Who decides something else has to be agreed with in turn.
+            approval = (None if alone else life.seconded(case.approval, approval)) or approval
         roots = sorted({identities.root(customer_id) for customer_id in case.pair})
         winner = None if approval.winner_id is None else identities.root(approval.winner_id)
         if winner is not None and winner not in roots:
             return CaseResult(case=case, refused=f"{approval.winner_id} is no member of this case")
+        whole = replace(case, state=CaseState.OPEN, approval=approval)
         if len(roots) == 1:
-            return None  # closed as already merged by the decision itself
+            return whole  # closed as already merged by the decision itself
         command = by_person(case, roots, winner, approval, approval.at)
         failures = self._merges.preview(connection, as_order(command)).failures
         later = approval.wait_until_eligible or approval.not_before is not None
-        if later and all(not failure.permanent for failure in failures):
-            return None
-        return CaseResult(case=case, refused="rules stand against it", failures=failures) if failures else None
+        match objection(failures, may_fail_now=later):
+            case Objection.NONE:
+                return whole
+            case Objection.SECOND_PERSON:
+                return CaseResult(case=case, refused=alone) if alone else life.half_approved(case, approval)
+            case Objection.RULES:
+                return CaseResult(case=case, refused="rules stand against it", failures=failures)
 
     def _log(self, connection: Connection, case: Case, kind: DecisionKind, actor: Actor, reason: str) -> None:
         made = DecisionMade(

@@ -192,7 +192,8 @@ class DecideCases:
         return self._send(look, case, ready.roots, command, because)
 
     def _with_approval(self, look: _Look, case: Case, approval: PersonApproval, roots: list[str]) -> Case:
-        if taken := _taken(look, roots):
+        is_half = case.state is life.CaseState.HALF_APPROVED
+        if not is_half and (taken := _taken(look, roots)):
             return life.waiting(case, f"{IN_FLIGHT}: {taken}")
         everybody = frozenset().union(*(look.identities.members(root) for root in roots))
         if not everybody <= approval.seen_members:
@@ -201,6 +202,8 @@ class DecideCases:
         winner = None if approval.winner_id is None else look.identities.root(approval.winner_id)
         if winner is not None and winner not in roots:
             return life.left_to_a_person(case, (f"{IDENTITY_CHANGED}: the chosen winner is no part of it",))
+        if is_half:
+            return case
         command = by_person(case, roots, winner, approval, look.now)
         return self._send(look, case, roots, command, (f"approved by {approval.by}",))
 

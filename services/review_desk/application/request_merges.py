@@ -1,7 +1,7 @@
 """A person asks for a merge that no case proposes, recommends one, or takes one off the worker's list."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 from uuid_utils import uuid7
@@ -17,14 +17,19 @@ from review_desk.adapters.desk_control import database_time, lock_tenants
 from review_desk.adapters.tables import DeskTables
 from review_desk.application.approve_cases import Choices, may_merge
 from review_desk.application.decide_cases import DecideCases
-from review_desk.merge_commands import as_order, decided
+from review_desk.merge_commands import as_order, decided, recommended
+from review_desk.objections import Objection, no_person, objection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What came of it: the commands that were sent, or why none was, with all the rules that stand against it."""
+    """What came of it: the commands that were sent, or why none was, with all the rules that stand against it.
+
+    `awaits_second`: it stands on the worker's list, approved once, and another person has to approve it.
+    """
 
     command_ids: tuple[str, ...] = ()
+    awaits_second: bool = False
     drafts: tuple[Draft, ...] = ()
     refused: str | None = None
     failures: tuple[RuleFailure, ...] = ()
@@ -64,18 +69,35 @@ class RequestMerges:
         )
         return self.send(connection, command, DecisionKind.MERGE_ASKED, may_fail_now=choices.may_fail_now)
 
-    def send(self, connection: Connection, command: MergeCustomers, kind: DecisionKind, *, may_fail_now: bool) -> Asked:
+    def send(
+        self,
+        connection: Connection,
+        command: MergeCustomers,
+        kind: DecisionKind,
+        *,
+        may_fail_now: bool,
+        recommendation_id: str | None = None,
+        alone: str | None = None,
+    ) -> Asked:
         """Send a merge that a person decided, under the tenant's lock, unless something stands against it now.
 
-        With `may_fail_now` only what time cannot mend stands against it.
+        With `may_fail_now` only what time cannot mend stands against it. `recommendation_id` is the command that put
+        it on the worker's list, if it stands there: above a threshold of the plan that is where it waits, unless
+        `alone` says why it cannot.
         """
         order = as_order(command)
         preview = self._merges.preview(connection, order)
         if preview.noop is not None:
             return Asked(refused=f"they are one customer already: {preview.noop.canonical_id}")
-        temporary = may_fail_now and all(not failure.permanent for failure in preview.failures)
-        if preview.failures and not temporary:
-            return Asked(refused="rules stand against it", failures=preview.failures)
+        match objection(preview.failures, may_fail_now=may_fail_now):
+            case Objection.RULES:
+                return Asked(refused="rules stand against it", failures=preview.failures)
+            case Objection.SECOND_PERSON:
+                if refusal := alone or no_person(command.requested_by.id):
+                    return Asked(refused=refusal)
+                return self._await_second(connection, command, recommendation_id)
+            case Objection.NONE:
+                pass
         identities = self._decide.fresh_identities(connection, command.tenant_id, order.named)
         roots = sorted({identities.root(customer_id) for customer_id in order.named})
         if taken := self._tables.commands.busy(connection, command.tenant_id, roots):
@@ -86,7 +108,21 @@ class RequestMerges:
         # Several merges may share a winner, so only who may be merged away is taken.
         winner = None if command.winner_id is None else identities.root(command.winner_id)
         self._send(connection, command, kind, order.named, takes=[root for root in roots if root != winner])
+        if recommendation_id is not None:
+            self._tables.first_approvals.forget(connection, command.tenant_id, recommendation_id)
         return Asked(command_ids=(command.command_id,), drafts=(self._publisher.draft(command),))
+
+    def _await_second(self, connection: Connection, command: MergeCustomers, recommendation_id: str | None) -> Asked:
+        """Keep what was approved once beside its line on the worker's list, which it gets if it has none."""
+        listed = recommendation_id or str(uuid7())
+        self._tables.first_approvals.put(connection, listed, command)
+        if recommendation_id is not None:
+            made = _decision(command, DecisionKind.APPROVED, as_order(command).named)
+            self._tables.decisions.add(connection, [replace(made, command_id=listed)])
+            return Asked(awaits_second=True)
+        line = recommended(command, listed)
+        self._send(connection, line, DecisionKind.MERGE_ASKED, as_order(command).named)
+        return Asked(command_ids=(listed,), drafts=(self._publisher.draft(line),), awaits_second=True)
 
     def recommend(
         self, connection: Connection, tenant_id: str, actor: Actor, losers: Sequence[str], choices: Choices
@@ -148,14 +184,19 @@ class RequestMerges:
             content=command.model_dump_json(),
             takes=tuple(takes),
         )
-        made = DecisionMade(
-            decision=kind,
-            decided_by=command.requested_by.id,
-            roles=command.requested_by.roles,
-            reason=command.reason,
-            tenant_id=command.tenant_id,
-            command_id=command.command_id,
-            detail={"customers": list(customer_ids)},
-        )
         self._tables.commands.send(connection, [sent])
-        self._tables.decisions.add(connection, [made])
+        self._tables.decisions.add(connection, [_decision(command, kind, customer_ids)])
+
+
+def _decision(
+    command: MergeCustomers | RecommendMerge | RemoveMerge, kind: DecisionKind, customer_ids: Sequence[str]
+) -> DecisionMade:
+    return DecisionMade(
+        decision=kind,
+        decided_by=command.requested_by.id,
+        roles=command.requested_by.roles,
+        reason=command.reason,
+        tenant_id=command.tenant_id,
+        command_id=command.command_id,
+        detail={"customers": list(customer_ids)},
+    )

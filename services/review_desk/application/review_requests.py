@@ -8,22 +8,25 @@ from enum import StrEnum
 from sqlalchemy import Connection
 from uuid_utils import uuid7
 
-from customer_events import Actor
+from customer_events import Actor, OnIneligible
 from customer_identity.merging import RuleFailure
 from event_runtime.drafts import Draft
 from review_desk.adapters.decision_log import DecisionKind
 from review_desk.adapters.desk_control import database_time, lock_tenants
 from review_desk.adapters.merge_requests import MergeRequest, MergeRequestView
+from review_desk.adapters.tables import DeskTables
 from review_desk.application.approve_cases import may_merge
 from review_desk.application.report_requests import ReportRequests
 from review_desk.application.request_merges import RequestMerges
-from review_desk.merge_commands import approved
+from review_desk.merge_commands import approved, seconded
+from review_desk.objections import Objection, objection, same_again
 
 
 class Action(StrEnum):
     """What is done with a request."""
 
     APPROVED = "approved"
+    APPROVED_ONCE = "approved once"
     REMOVED = "removed"
 
 
@@ -38,6 +41,11 @@ class Terms:
     waived_rules: tuple[str, ...] = ()
     wait: bool = False
     not_before: datetime | None = None
+
+    @property
+    def decided(self) -> bool:
+        """Whether they say anything beside why."""
+        return bool(self.waived_rules) or self.wait or self.not_before is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +63,11 @@ class Reviewed:
 class ReviewRequests:
     """Every command goes the way of a single one; one request that cannot be approved holds up no other."""
 
-    def __init__(self, *, view: MergeRequestView, report: ReportRequests, ask: RequestMerges) -> None:
-        """Reads `view`, judges with `report` and sends with `ask`."""
+    def __init__(
+        self, *, tables: DeskTables, view: MergeRequestView, report: ReportRequests, ask: RequestMerges
+    ) -> None:
+        """Reads `tables` and `view`, judges with `report` and sends with `ask`."""
+        self._tables = tables
         self._view = view
         self._report = report
         self._ask = ask
@@ -64,7 +75,7 @@ class ReviewRequests:
     def approve(
         self, connection: Connection, actor: Actor, requests: Sequence[MergeRequest], terms: Terms
     ) -> list[Reviewed]:
-        """Approve recommendations: each is merged, now or at its time."""
+        """Approve recommendations: each is merged, now or at its time, or waits for another person's approval."""
         if not may_merge(actor):
             return [Reviewed(request=one, refused="needs the role merge") for one in requests]
         held = self._locked(connection, requests)
@@ -90,8 +101,13 @@ class ReviewRequests:
         return reviewed
 
     def eligible(self, connection: Connection, requests: Sequence[MergeRequest]) -> list[MergeRequest]:
-        """Those that nothing stands against now."""
-        return [one.request for one in self._report.judged(connection, requests) if one.eligible]
+        """Those that nothing stands against now but, perhaps, that so far no two people approved them."""
+        judged = self._report.judged(connection, requests)
+        return [
+            one.request
+            for one in judged
+            if one.request.is_open and objection(one.failures, may_fail_now=False) is not Objection.RULES
+        ]
 
     def _locked(self, connection: Connection, requests: Sequence[MergeRequest]) -> list[MergeRequest]:
         lock_tenants(connection, {one.tenant_id for one in requests})
@@ -112,11 +128,23 @@ class ReviewRequests:
             not_before=terms.not_before,
             now=database_time(connection),
         )
-        later = terms.wait or terms.not_before is not None
-        asked = self._ask.send(connection, command, DecisionKind.MERGE_ASKED, may_fail_now=later)
+        first = self._tables.first_approvals.of(connection, request.tenant_id, request.command_id)
+        alone = None if first is None else same_again(first.requested_by.id, actor.id)
+        if first is not None and alone is None:
+            # Who decides something else has to be agreed with in turn.
+            command = seconded(first, command, decided=terms.decided) or command
+        later = command.on_ineligible is OnIneligible.WAIT or command.not_before is not None
+        asked = self._ask.send(
+            connection,
+            command,
+            DecisionKind.MERGE_ASKED,
+            may_fail_now=later,
+            recommendation_id=request.command_id,
+            alone=alone,
+        )
         return Reviewed(
             request=request,
-            action=None if asked.refused else Action.APPROVED,
+            action=None if asked.refused else Action.APPROVED_ONCE if asked.awaits_second else Action.APPROVED,
             command_id=next(iter(asked.command_ids), None),
             refused=asked.refused,
             failures=asked.failures,

@@ -1,13 +1,14 @@
 """`review-desk list | show | approve | reject`: cases."""
 
 import argparse
+from pathlib import Path
 
 from event_runtime.command_line import Arguments, Command, add_json
 from review_desk.command_line.choices import actor, actor_arguments, choice_arguments, choices
 from review_desk.command_line.starting import desk
 from review_desk.command_line.values import any_id, positive, tenant_id
 
-_STATES = ("OPEN", "WAITING", "APPROVED", "DONE", "REJECTED", "WITHDRAWN", "CLOSED")
+_STATES = ("OPEN", "WAITING", "HALF_APPROVED", "APPROVED", "DONE", "REJECTED", "WITHDRAWN", "CLOSED")
 _GRADES = ("CERTAIN", "PROBABLE", "POSSIBLE")
 
 
@@ -48,13 +49,14 @@ def _list(options: Arguments) -> int:
 
 def _show_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("case", metavar="CASE", type=any_id, help="number of the case, or id of its candidate")
+    parser.add_argument("--svg", metavar="FILE.svg", type=Path, help="draw the evidence there, too")
     add_json(parser)
 
 
 def _show(options: Arguments) -> int:
     from review_desk.terminal.cases import show
 
-    return show(desk(), options.case, as_json=options.json)
+    return show(desk(), options.case, svg=options.svg, as_json=options.json)
 
 
 def _approve_arguments(parser: argparse.ArgumentParser) -> None:

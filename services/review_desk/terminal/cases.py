@@ -1,17 +1,20 @@
 """`review-desk list | show | approve | reject`: people look at cases and decide them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from customer_events import Actor
 from customer_identity.approval import Grade
+from customer_identity.explanation import picture
 from event_runtime.faults import Fault
+from event_runtime.files import writing
 from event_runtime.output import plain, say, show_json
 from review_desk.app import App
 from review_desk.application.approve_cases import CaseResult, Choices, Decided
 from review_desk.cases import UNDECIDED, Case, CaseState
-from review_desk.terminal.show import case_json, show_case, show_cases, show_failures
+from review_desk.terminal.show import case_json, finding, show_case, show_cases, show_failures
 
 _PAGE = 500
 
@@ -40,10 +43,14 @@ def list_cases(
     return 0
 
 
-def show(app: App, name: str, *, as_json: bool) -> int:
-    """Print one case in full."""
+def show(app: App, name: str, *, svg: Path | None, as_json: bool) -> int:
+    """Print one case in full; with `svg`, draw its evidence there, too."""
     with app.reading() as connection:
         shown = app.show_case(connection, find_case(app, connection, name))
+    if svg is not None:
+        with writing(svg) as out:
+            out.write(picture(finding(shown.case), standalone=True))
+        say(f"drawn in {svg}")
     if as_json:
         show_json(
             case_json(shown.case, shown.in_flight)

@@ -75,6 +75,7 @@ def _told(asked: Asked, what: str, *, as_json: bool) -> int:
         show_json(
             {
                 "command_ids": list(asked.command_ids),
+                "awaits_second": asked.awaits_second,
                 "refused": asked.refused,
                 "failures": plain(asked.failures),
             }
@@ -83,6 +84,8 @@ def _told(asked: Asked, what: str, *, as_json: bool) -> int:
         show_table(what.capitalize(), ("command",), [(command_id,) for command_id in asked.command_ids])
     else:
         show_failures("Rules that fail", asked.failures)
+    if asked.awaits_second:
+        say("above a threshold of the plan: on the list now; another person has to approve it (review-desk requests)")
     if asked.refused is not None:
         say(f"nothing was sent: {asked.refused}")
     return 0 if asked.refused is None else 1

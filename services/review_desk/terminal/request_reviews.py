@@ -9,7 +9,7 @@ from event_runtime.faults import Fault
 from event_runtime.output import plain, say, show_json, show_table
 from review_desk.adapters.merge_requests import OPEN_STATUSES, MergeRequest
 from review_desk.app import App
-from review_desk.application.review_requests import Reviewed, Terms
+from review_desk.application.review_requests import Action, Reviewed, Terms
 from review_desk.terminal.show import show_failures
 
 
@@ -101,7 +101,10 @@ def _review(app: App, act: Callable[[Connection], list[Reviewed]], *, as_json: b
         for one in reviewed:
             show_failures(f"Request {one.request.request_id}: rules that fail", one.failures)
     done = sum(one.action is not None for one in reviewed)
-    say(f"{done} of {len(reviewed)} requests: commands sent")
+    once = sum(one.action is Action.APPROVED_ONCE for one in reviewed)
+    say(f"{done - once} of {len(reviewed)} requests: commands sent")
+    if once:
+        say(f"{once} of {len(reviewed)} requests: above a threshold of the plan; another person has to approve them")
     return 0 if done == len(reviewed) else 1
 
 

@@ -1,18 +1,17 @@
 """How cases, customers and requests look on a terminal, and as JSON."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from customer_identity.explanation import WEIGHT_COLUMNS, WEIGHTS_TITLE, Finding, sentence, weight_rows
 from customer_identity.merging import RuleFailure
-from event_runtime.output import plain, show_table
+from event_runtime.output import cell, plain, show_table
 from merge_engine import CustomerSummary, Preview
 from review_desk.application.report_requests import RequestReported
 from review_desk.application.show_case import CaseShown
 from review_desk.cases import Case
-
-_BAR_UNIT_BITS = 1.0
-_BAR_MOST = 20
 
 
 def case_json(case: Case, in_flight: timedelta | None = None) -> dict[str, Any]:
@@ -28,6 +27,8 @@ def case_json(case: Case, in_flight: timedelta | None = None) -> dict[str, Any]:
         "pair": list(case.pair),
         "members": list(case.member_ids),
         "evidence": plain(case.evidence),
+        "blocked_because": list(case.blocked_because),
+        "sentence": sentence(finding(case)),
         "reasons": [_reason(why) for why in case.why],
         "suggested_winner_id": case.suggested_winner_id,
         "suggested_why": case.suggested_why,
@@ -37,6 +38,11 @@ def case_json(case: Case, in_flight: timedelta | None = None) -> dict[str, Any]:
         "merge_id": case.merge_id,
         "detected_at": plain(case.detected_at),
     }
+
+
+def finding(case: Case) -> Finding:
+    """What the detector told of a case."""
+    return Finding(score=case.score, grade=case.grade, evidence=case.evidence, blocked_because=case.blocked_because)
 
 
 def show_cases(cases: Iterable[Case], ages: Mapping[int, timedelta] | None = None) -> None:
@@ -63,6 +69,7 @@ def show_cases(cases: Iterable[Case], ages: Mapping[int, timedelta] | None = Non
 def show_case(shown: CaseShown, systems: Sequence[str]) -> None:
     """A case in full; `systems` must follow every merge."""
     case = shown.case
+    sys.stdout.write(f"{cell(sentence(finding(case)))}\n\n")
     facts = [
         ("state", case.state),
         ("why", "; ".join(case.why)),
@@ -79,14 +86,7 @@ def show_case(shown: CaseShown, systems: Sequence[str]) -> None:
     ]
     show_table(f"Case {case.case_no}", ("", ""), [(name, value) for name, value in facts if value])
     show_customers("Customers", shown.customers)
-    show_table(
-        "Evidence (bits; + speaks for one person)",
-        ("field", "level", "weight", ""),
-        [
-            (item.field, item.level, f"{item.weight:+.2f}", _bar(item.weight))
-            for item in sorted(case.evidence, key=lambda item: -item.weight)
-        ],
-    )
+    show_table(WEIGHTS_TITLE, WEIGHT_COLUMNS, weight_rows(finding(case)))
     if shown.preview is not None:
         show_preview(shown.preview)
     show_table(
@@ -170,6 +170,7 @@ REQUEST_COLUMNS = (
     "next attempt",
     "requested by",
     "recommended by",
+    "approved by",
     "reason",
     "merge",
     "created",
@@ -191,6 +192,7 @@ def request_row(reported: RequestReported) -> tuple[object, ...]:
         request.next_attempt_at if request.is_open else None,
         request.requested_by,
         request.recommended_by,
+        request.approved_by,
         request.reason,
         request.merge_id,
         request.created_at,
@@ -219,8 +221,3 @@ def _age(age: timedelta | None) -> str | None:
 def _reason(why: str) -> dict[str, str]:
     code, _, detail = why.partition(": ")
     return {"code": code, "message": detail}
-
-
-def _bar(weight: float) -> str:
-    length = min(_BAR_MOST, round(abs(weight) / _BAR_UNIT_BITS))
-    return ("█" if weight > 0 else "░") * length
