@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Set in many containers; here it would have each of a dozen processes compile every module again at its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint chaos bench lock docs clean
+.PHONY: help demo test lint chaos spark bench lock docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -39,6 +39,15 @@ test: $(VENV)/.dev ## every check that must be green to land, on real PostgreSQL
 chaos: $(VENV)/.dev ## the long fault run, and new examples for every property
 	@$(BIN)/python -m pytest tests -m "chaos or hypothesis" --hypothesis-profile=chaos -o timeout=7200 $(ARGS)
 
+spark: $(VENV)/.dev .bench/spark/.made ## a base exported, scored by Splink on a real Spark, and its pairs loaded back
+	@$(BIN)/python -m pytest tests/spark -m spark -s $(ARGS)
+
+.bench/spark/.made: requirements/spark.txt
+	@command -v java >/dev/null || { echo "Spark needs Java 17 or newer: install it (Debian: apt install openjdk-17-jre-headless)" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .bench/spark
+	.bench/spark/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/spark.txt
+	@touch $@
+
 bench: $(VENV)/.dev ## figures, each beside its reference, measured here (docs/performance.md)
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -50,7 +59,9 @@ docs: $(VENV)/.dev ## the generated pages and contracts
 lock: ## the lock files, from pyproject.toml
 	@command -v uv >/dev/null || { echo "uv is needed to make the lock files: pip install uv" >&2; exit 1; }
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build pyproject.toml --output-file requirements/runtime.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build --group dev --constraint requirements/runtime.txt pyproject.toml --output-file requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group build --group dev --extra plots --constraint requirements/runtime.txt pyproject.toml --output-file requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/spark.in --output-file requirements/spark.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/bench-splink.in --output-file requirements/bench-splink.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .kafka out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .bench .kafka out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -57,8 +57,6 @@ def _read(name: str, lines: Iterable[str]) -> CustomerSet:
     for values in table.rows():
         customers.append(_customer(values))
         doubtful += any(values.get(column, "true").lower() not in {"true", "false"} for column in BOOLEAN_COLUMNS)
-    if not customers:
-        raise CsvProblem("the file holds a header and no customer: add rows")
     warnings = []
     if table.unknown_columns:
         warnings.append(f"columns ignored, as their names are not known: {', '.join(table.unknown_columns)}")

@@ -5,20 +5,25 @@ than that (a common surname, a shop's phone) finds nothing by itself, but its co
 What a shared key says is its rarity; a pair is a candidate when the rarities of all its shared keys add up.
 """
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import combinations
-from typing import Final
+from struct import Struct
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from customer_identity.normalise.names import sound
 from customer_identity.normalise.record import NormalisedRecord
-from customer_identity.normalise.text import CACHE_SIZE, digits_of
+from customer_identity.normalise.text import digits_of
 
 MAX_CANDIDATES: Final = 16  # per record; more cost time and add nothing (measured)
-_RECENT_RECORDS: Final = 4_096  # records of the batch at hand and what it is compared with: keys are asked for twice
+RECENT_RECORDS: Final = 4_096
+"""Records of the batch at hand, whose keys are asked for twice."""
+_LONG: Final = Struct("!q").unpack
+_NO_DIVIDERS: Final = str.maketrans("", "", "._-")
 _ENOUGH_RARITY: Final = 7.0  # nats; about one chance hit in a thousand records
 
 
@@ -29,173 +34,167 @@ class KeyFamily:
     number: int
     name: str
     cap: int
-    values: Callable[[NormalisedRecord], Iterator[str]]
+    values: Callable[[NormalisedRecord], Iterable[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of a record: 64 signed bits that hold tenant, family and value, and the cap of its family."""
+class Keys(NamedTuple):
+    """The keys of a record: 64 signed bits each, which hold tenant, family and value; beside each the family's cap."""
 
-    code: int
-    cap: int
+    codes: tuple[int, ...]
+    caps: tuple[int, ...]
+    identifiers: int
+    """So many of the first ones are of the e-mail address and the phone: what two people may not share unnoticed."""
 
 
-@lru_cache(maxsize=_RECENT_RECORDS)
-def keys_of(tenant_id: str, record: NormalisedRecord) -> tuple[Key, ...]:
+@lru_cache(maxsize=RECENT_RECORDS)
+def keys_of(tenant_id: str, record: NormalisedRecord) -> Keys:
     """All keys of a record. The tenant is part of the code, so records of two tenants never meet."""
-    found: dict[int, Key] = {}
-    for family in FAMILIES:
-        for value in family.values(record):
-            code = key_code(tenant_id, family.number, value)
-            found[code] = Key(code, family.cap)
-    return tuple(found.values())
+    found = {
+        key_code(tenant_id, family.number, value): family.cap for family in FAMILIES for value in family.values(record)
+    }
+    identifiers = bool(record.email_local) + bool(record.phone)
+    return Keys(tuple(found), tuple(found.values()), identifiers)
 
 
-@lru_cache(maxsize=CACHE_SIZE)
 def key_code(tenant_id: str, family: int, value: str) -> int:
-    """64-bit signed hash of (tenant, family, value), equal in every process."""
-    digest = blake2b(f"{tenant_id}\x1f{family}\x1f{value}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+    """64-bit signed hash of (tenant, family, value), equal in every process.
+
+    Not cached: of a hundred thousand values most are seen once, and a cache of them takes three times as long.
+    """
+    code: int = _LONG(blake2b(f"{tenant_id}\x1f{family}\x1f{value}".encode(), digest_size=8).digest())[0]
+    return code
 
 
-def rarity(records: int, holders: int) -> float:
-    """What sharing a key says, in nats: ln of records per holder, for a key that `holders` other records have."""
-    return math.log((records + 2) / (holders + 1))
+def rarity(records: NDArray[np.float64], holders: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What sharing a key says, in nats: ln of records per holder, for keys that so many other records have."""
+    out: NDArray[np.float64] = np.log((records + 2) / (holders + 1))
+    return out
 
 
-def enough_rarity(records: int) -> float:
+def enough_rarity(records: NDArray[np.float64]) -> NDArray[np.float64]:
     """The rarity a candidate needs; a small base cannot reach the full measure, there one rare key is enough."""
-    return min(_ENOUGH_RARITY, 0.75 * math.log(records + 2))
+    out: NDArray[np.float64] = np.minimum(_ENOUGH_RARITY, 0.75 * np.log(records + 2))
+    return out
 
 
-@lru_cache(maxsize=_RECENT_RECORDS)
 def identifier_keys(tenant_id: str, record: NormalisedRecord) -> tuple[int, ...]:
-    """Codes of the record's e-mail address and phone number: what two people may not share unnoticed."""
+    """Codes of the record's e-mail address and phone number."""
     codes = [key_code(tenant_id, _EMAIL, value) for value in _email(record)]
     codes += [key_code(tenant_id, _PHONE, value) for value in _phone(record)]
     return tuple(codes)
 
 
-def _birth_date(r: NormalisedRecord) -> Iterator[str]:
+# Tuples and no generators: twenty of them a record are to be started and ended.
+
+
+def _birth_date(r: NormalisedRecord) -> tuple[str, ...]:
     """Day and month in one order, so that exchanged ones meet."""
-    if r.birth_date:
-        yield r.birth_date[:4] + "".join(sorted((r.birth_date[4:6], r.birth_date[6:])))
+    if not r.birth_date:
+        return ()
+    month, day = r.birth_date[4:6], r.birth_date[6:]
+    return (r.birth_date[:4] + (month + day if month < day else day + month),)
 
 
-def _email(r: NormalisedRecord) -> Iterator[str]:
-    if r.email_local:
-        yield f"{r.email_local}@{r.email_domain}"
+def _email(r: NormalisedRecord) -> tuple[str, ...]:
+    return (f"{r.email_local}@{r.email_domain}",) if r.email_local else ()
 
 
-def _email_local(r: NormalisedRecord) -> Iterator[str]:
-    if r.email_local:
-        yield r.email_local.replace(".", "").replace("_", "").replace("-", "")
+def _email_local(r: NormalisedRecord) -> tuple[str, ...]:
+    return (r.email_local.translate(_NO_DIVIDERS),) if r.email_local else ()
 
 
-def _email_start(r: NormalisedRecord) -> Iterator[str]:
-    if len(r.email_local) >= 5:
-        yield r.email_local[:5]
+def _email_start(r: NormalisedRecord) -> tuple[str, ...]:
+    return (r.email_local[:5],) if len(r.email_local) >= 5 else ()
 
 
-def _email_domain(r: NormalisedRecord) -> Iterator[str]:
-    if r.email_domain:
-        yield r.email_domain
+def _email_domain(r: NormalisedRecord) -> tuple[str, ...]:
+    return (r.email_domain,) if r.email_domain else ()
 
 
-def _email_digits(r: NormalisedRecord) -> Iterator[str]:
+def _email_digits(r: NormalisedRecord) -> tuple[str, ...]:
     digits = digits_of(r.email_local)
-    if len(digits) >= 3:
-        for initial in {r.given[:1], r.family[:1]} - {""}:
-            yield digits[:3] + initial
-            yield digits[-3:] + initial
-        if len(digits) >= 4:
-            yield digits
+    if len(digits) < 3:
+        return ()
+    ends = tuple(end + initial for initial in _initials(r) for end in (digits[:3], digits[-3:]))
+    return (*ends, digits) if len(digits) >= 4 else ends
 
 
-def _phone(r: NormalisedRecord) -> Iterator[str]:
-    if r.phone:
-        yield f"{r.phone}x{r.extension}"
+def _phone(r: NormalisedRecord) -> tuple[str, ...]:
+    return (f"{r.phone}x{r.extension}",) if r.phone else ()
 
 
-def _phone_end(r: NormalisedRecord) -> Iterator[str]:
-    if len(r.phone) >= 7:
-        yield r.phone[-7:]
+def _phone_end(r: NormalisedRecord) -> tuple[str, ...]:
+    return (r.phone[-7:],) if len(r.phone) >= 7 else ()
 
 
-def _phone_variants(r: NormalisedRecord) -> Iterator[str]:
+def _phone_variants(r: NormalisedRecord) -> tuple[str, ...]:
     """First three and last six digits: one wrong digit in the middle or at the end still leaves one of them."""
-    if len(r.phone) >= 9:
-        yield r.phone[:3] + r.phone[-6:]
-        yield r.phone[:6] + r.extension
+    return (r.phone[:3] + r.phone[-6:], r.phone[:6] + r.extension) if len(r.phone) >= 9 else ()
 
 
-def _national_id(r: NormalisedRecord) -> Iterator[str]:
-    if r.national_id:
-        yield r.national_id
+def _national_id(r: NormalisedRecord) -> tuple[str, ...]:
+    return (r.national_id,) if r.national_id else ()
 
 
-def _name_starts(r: NormalisedRecord) -> Iterator[str]:
+def _name_starts(r: NormalisedRecord) -> tuple[str, ...]:
     """Three letters of both names in one order, so that exchanged names meet."""
-    if r.given and r.family:
-        yield "".join(sorted((r.given[:3], r.family[:3])))
+    if not (r.given and r.family):
+        return ()
+    one, other = r.given[:3], r.family[:3]
+    return (one + other if one < other else other + one,)
 
 
-def _nickname_family(r: NormalisedRecord) -> Iterator[str]:
-    if r.family:
-        for root in r.roots.split():
-            yield f"{root} {r.family}"
+def _nickname_family(r: NormalisedRecord) -> tuple[str, ...]:
+    return tuple(f"{root} {r.family}" for root in r.roots.split()) if r.family and r.roots else ()
 
 
-def _names(r: NormalisedRecord) -> Iterator[str]:
+def _names(r: NormalisedRecord) -> tuple[str, ...]:
     """Each name alone; given and family names share one space, since they are exchanged."""
-    if r.given:
-        yield r.given
-    if r.family:
-        yield r.family
+    return _both_names(r)
 
 
-def _name_sounds(r: NormalisedRecord) -> Iterator[str]:
-    if r.given and r.family:
-        yield f"{sound(r.family)} {r.given[:1]}"
-        yield f"{sound(r.given)} {r.family[:1]}"
+def _name_sounds(r: NormalisedRecord) -> tuple[str, ...]:
+    if not (r.given and r.family):
+        return ()
+    return f"{sound(r.family)} {r.given[0]}", f"{sound(r.given)} {r.family[0]}"
 
 
-def _postcode(r: NormalisedRecord) -> Iterator[str]:
-    if r.postcode:
-        yield r.postcode
+def _postcode(r: NormalisedRecord) -> tuple[str, ...]:
+    return (r.postcode,) if r.postcode else ()
 
 
-def _postcode_name(r: NormalisedRecord) -> Iterator[str]:
-    if r.postcode:
-        for name in {sound(r.family), sound(r.given)} - {""}:
-            yield f"{r.postcode} {name}"
+def _postcode_name(r: NormalisedRecord) -> tuple[str, ...]:
+    if not r.postcode:
+        return ()
+    return tuple(f"{r.postcode} {heard}" for heard in map(sound, (r.family, r.given)) if heard)
 
 
-def _city_name(r: NormalisedRecord) -> Iterator[str]:
-    if r.city:
-        for name in {r.given, r.family} - {""}:
-            yield f"{r.city} {name}"
+def _city_name(r: NormalisedRecord) -> tuple[str, ...]:
+    return tuple(f"{r.city} {name}" for name in _both_names(r)) if r.city else ()
 
 
-def _dwelling(r: NormalisedRecord) -> Iterator[str]:
-    if r.street and r.number:
-        yield f"{r.number} {r.street}"
+def _dwelling(r: NormalisedRecord) -> tuple[str, ...]:
+    return (f"{r.number} {r.street}",) if r.street and r.number else ()
 
 
-def _street_name(r: NormalisedRecord) -> Iterator[str]:
-    if r.street:
-        for name in {r.given, r.family} - {""}:
-            yield f"{r.street} {name[:3]}"
+def _street_name(r: NormalisedRecord) -> tuple[str, ...]:
+    return tuple(f"{r.street} {name[:3]}" for name in _both_names(r)) if r.street else ()
 
 
-def _date_parts(r: NormalisedRecord) -> Iterator[str]:
-    """Two of year, month and day, alone and with an initial."""
-    if r.birth_date:
-        parts = ("y" + r.birth_date[:4], "m" + r.birth_date[4:6], "d" + r.birth_date[6:])
-        initials = {r.given[:1], r.family[:1]} - {""}
-        for pair in combinations(parts, 2):
-            for initial in initials:
-                yield f"{pair[0]}{pair[1]}{initial}"
+def _date_parts(r: NormalisedRecord) -> tuple[str, ...]:
+    """Two of year, month and day, with an initial."""
+    if not r.birth_date:
+        return ()
+    year, month, day = "y" + r.birth_date[:4], "m" + r.birth_date[4:6], "d" + r.birth_date[6:]
+    return tuple(pair + initial for initial in _initials(r) for pair in (year + month, year + day, month + day))
+
+
+def _both_names(r: NormalisedRecord) -> tuple[str, ...]:
+    return tuple(name for name in (r.given, r.family) if name)
+
+
+def _initials(r: NormalisedRecord) -> tuple[str, ...]:
+    return tuple(name[0] for name in (r.given, r.family) if name)
 
 
 _EMAIL: Final = 1

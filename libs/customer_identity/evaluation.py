@@ -1,13 +1,14 @@
 """Scores of found pairs against known truth: the usual figures of entity resolution, pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
 from customer_identity.faults import IdentityFault
 
+THRESHOLDS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
 _BINS: Final = 10
 _PROBABLE: Final = frozenset({"certain", "probable"})
 
@@ -26,10 +27,45 @@ class FoundPair:
     grade: str
 
 
-def evaluate(
-    pairs: Iterable[FoundPair], truth: Mapping[str, str], sources: Mapping[str, str] | None = None
-) -> dict[str, float]:
-    """Figures over all true pairs, those that blocking lost included.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedPair:
+    """A found pair, and whether the truth has it."""
+
+    score: float
+    right: bool
+    grade: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Found pairs, the best score first, and how many there are in truth, those that blocking lost included."""
+
+    pairs: tuple[JudgedPair, ...]
+    true_pairs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtThreshold:
+    """What would be found if only pairs of this score or more counted. Of nothing, no precision can be told."""
+
+    threshold: float
+    pairs: int
+    precision: float | None
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreBin:
+    """Pairs of about one score: what the scores promise, and what held."""
+
+    pairs: int
+    mean_score: float
+    right_share: float
+
+
+def judge(pairs: Iterable[FoundPair], truth: Mapping[str, str], sources: Mapping[str, str] | None = None) -> Judged:
+    """Holds found pairs against the truth.
 
     Args:
         pairs: what `match` found.
@@ -39,19 +75,71 @@ def evaluate(
     Raises:
         EvaluationProblem: a pair twice, of one record with itself, or of a record the truth does not know.
     """
-    total = _true_pairs(truth, sources)
-    rows = sorted(_judged(pairs, truth, sources), key=lambda row: -row[0])
-    out: dict[str, float] = {"true_pairs": total, "emitted": len(rows), **_best(rows, total)}
+    rows = sorted(_judged(pairs, truth, sources), key=lambda pair: -pair.score)
+    return Judged(pairs=tuple(rows), true_pairs=_true_pairs(truth, sources))
+
+
+def figures(judged: Judged) -> dict[str, float]:
+    """Best F1 and its threshold, recall at precision .99, precision and recall of the grades, calibration error."""
+    total = judged.true_pairs
+    out: dict[str, float] = {"true_pairs": total, "emitted": len(judged.pairs), **_best(judged)}
     for name, grades in (("certain", frozenset({"certain"})), ("probable", _PROBABLE)):
-        chosen = [right for _, right, grade in rows if grade in grades]
+        chosen = [pair.right for pair in judged.pairs if pair.grade in grades]
         precision, recall, f1 = _figures(sum(chosen), len(chosen), total)
         out |= {
             f"{name}_precision": round(precision, 4),
             f"{name}_recall": round(recall, 4),
             f"{name}_f1": round(f1, 4),
         }
-    out["ece"] = round(_calibration_error(rows), 4)
+    off = sum(abs(one.mean_score - one.right_share) * one.pairs for one in reliability(judged))
+    out["ece"] = round(off / max(1, len(judged.pairs)), 4)
     return out
+
+
+def by_threshold(judged: Judged, thresholds: Sequence[float] = THRESHOLDS) -> list[AtThreshold]:
+    """Precision, recall and F1 at each threshold."""
+    out = []
+    for threshold in thresholds:
+        chosen = [pair.right for pair in judged.pairs if pair.score >= threshold]
+        precision, recall, f1 = _figures(sum(chosen), len(chosen), judged.true_pairs)
+        out.append(
+            AtThreshold(
+                threshold=threshold,
+                pairs=len(chosen),
+                precision=round(precision, 4) if chosen else None,
+                recall=round(recall, 4),
+                f1=round(f1, 4),
+            )
+        )
+    return out
+
+
+def precision_recall(judged: Judged) -> list[AtThreshold]:
+    """The same at every score that occurs, the highest first; equal scores stand or fall together."""
+    found = right = 0
+    out = []
+    for score, group in groupby(judged.pairs, key=lambda pair: pair.score):
+        for pair in group:
+            found += 1
+            right += pair.right
+        precision, recall, f1 = _figures(right, found, judged.true_pairs)
+        out.append(AtThreshold(threshold=score, pairs=found, precision=precision, recall=recall, f1=f1))
+    return out
+
+
+def reliability(judged: Judged) -> list[ScoreBin]:
+    """Pairs by tenths of the score, the lowest first; tenths without a pair are left out."""
+    bins: dict[int, list[JudgedPair]] = defaultdict(list)
+    for pair in judged.pairs:
+        bins[min(_BINS - 1, int(pair.score * _BINS))].append(pair)
+    return [
+        ScoreBin(
+            pairs=len(some),
+            mean_score=sum(pair.score for pair in some) / len(some),
+            right_share=sum(pair.right for pair in some) / len(some),
+        )
+        for _, some in sorted(bins.items())
+    ]
 
 
 def evaluate_clusters(clusters: Mapping[str, str], truth: Mapping[str, str]) -> dict[str, float]:
@@ -67,12 +155,10 @@ def evaluate_clusters(clusters: Mapping[str, str], truth: Mapping[str, str]) -> 
     return {"cluster_p": round(precision, 4), "cluster_r": round(recall, 4), "cluster_f1": round(f1, 4)}
 
 
-_Row = tuple[float, bool, str]
-
-
-def _judged(pairs: Iterable[FoundPair], truth: Mapping[str, str], sources: Mapping[str, str] | None) -> list[_Row]:
+def _judged(
+    pairs: Iterable[FoundPair], truth: Mapping[str, str], sources: Mapping[str, str] | None
+) -> Iterator[JudgedPair]:
     seen: set[tuple[str, str]] = set()
-    rows: list[_Row] = []
     for pair in pairs:
         key = (min(pair.a, pair.b), max(pair.a, pair.b))
         if pair.a == pair.b or key in seen:
@@ -82,37 +168,23 @@ def _judged(pairs: Iterable[FoundPair], truth: Mapping[str, str], sources: Mappi
         seen.add(key)
         right = _entity(truth, pair.a) == _entity(truth, pair.b)
         if sources is None or sources.get(pair.a) != sources.get(pair.b):
-            rows.append((pair.score, right, pair.grade))
-    return rows
+            yield JudgedPair(score=pair.score, right=right, grade=pair.grade)
 
 
-def _best(rows: list[_Row], total: int) -> dict[str, float]:
-    """Best F1 over thresholds, and recall where precision is still .99; equal scores stand or fall together."""
-    found = right = 0
+def _best(judged: Judged) -> dict[str, float]:
+    """Best F1 over thresholds, and recall where precision is still .99."""
     best = (0.0, 0.0, 0.0, 0.0)
     recall_at_99 = 0.0
-    for score, group in groupby(rows, key=lambda row: row[0]):
-        for _, is_right, _ in group:
-            found += 1
-            right += is_right
-        precision, recall, f1 = _figures(right, found, total)
-        best = max(best, (f1, precision, recall, score))
+    for at in precision_recall(judged):
+        precision = at.precision or 0.0
+        best = max(best, (at.f1, precision, at.recall, at.threshold))
         if precision >= 0.99:
-            recall_at_99 = max(recall_at_99, recall)
+            recall_at_99 = max(recall_at_99, at.recall)
     f1, precision, recall, threshold = best
     return {
         "best_f1": round(f1, 4), "best_p": round(precision, 4), "best_r": round(recall, 4), "best_threshold": threshold,
         "r_at_p99": round(recall_at_99, 4),
     }  # fmt: skip
-
-
-def _calibration_error(rows: list[_Row]) -> float:
-    sums: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for score, right, _ in rows:
-        bin_ = sums[min(_BINS - 1, int(score * _BINS))]
-        bin_[0] += score
-        bin_[1] += right
-    return sum(abs(expected - seen) for expected, seen in sums.values()) / max(1, len(rows))
 
 
 def _true_pairs(truth: Mapping[str, str], sources: Mapping[str, str] | None) -> int:

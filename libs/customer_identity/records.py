@@ -1,8 +1,9 @@
 """A customer as it was written down: the columns a source system may know, all optional but the ids."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from frozen_values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,6 +111,9 @@ class RuntimeMetrics:
         self.large_oldest_seconds = self._gauge("large_oldest_seconds", "Age of the oldest merge that still moves.")
         self.erasures_undecided = self._gauge("erasures_undecided", "Erasures that a person has to decide about.")
         self.reconciled_rows_total = self._counter("reconciled_rows", "Rows moved from retired ids later.")
+        self.capped_keys_total = self._counter(
+            "capped_keys", "Blocking keys of looked-up customers that too many share: they found nothing."
+        )
 
     def _build_info(self, service: str) -> None:
         info = Gauge(

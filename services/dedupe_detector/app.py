@@ -8,14 +8,19 @@ from sqlalchemy import Engine
 from customer_events import CATALOGUE, quarantined_record, schemas_directory
 from customer_identity.faults import IdentityFault
 from customer_identity.matching.model import Model
-from dedupe_detector.adapters.files import FileProblem, read_model, shipped_model
+from dedupe_detector.adapters.files import read_model, shipped_model
+from dedupe_detector.application.backfill import Backfill
 from dedupe_detector.application.detect_duplicates import DetectDuplicates
 from dedupe_detector.application.explain_pair import ExplainPair
 from dedupe_detector.application.find_candidates import FindCandidates
+from dedupe_detector.application.load_pairs import LoadPairs
 from dedupe_detector.application.refit_models import RefitModels
 from dedupe_detector.settings import CONSUMED_TOPICS, PRODUCED_TOPICS, DetectorSettings
+from event_runtime.database import create_engine
 from event_runtime.faults import SettingError
+from event_runtime.files import FileProblem
 from event_runtime.health import Progress
+from event_runtime.migrate import require_migrated
 from event_runtime.pipeline import Pipeline
 from event_runtime.service import Service
 from event_runtime.wiring import Wiring
@@ -71,6 +76,34 @@ class App:
         """Explanations of pairs."""
         return ExplainPair(self.model)
 
+    @cached_property
+    def bulk_database(self) -> Engine:
+        """The same database for bulk work: a source's lock, its cursor and its changes are connections of their own."""
+        return create_engine(self.settings.database_url(), application_name=f"{NAME} bulk", pool_size=4)
+
+    def backfill(self, *, match: bool, micro_batch: int) -> Backfill:
+        """A whole customer base into the index. Raises Fault when the schema is not migrated."""
+        self._require_migrated()
+        return Backfill(
+            engine=self.bulk_database,
+            find=FindCandidates(self.model, self.wiring.publisher),
+            outbox=self.wiring.outbox,
+            learn=RefitModels(self.bulk_database, self.model).run_due if self.settings.learn else None,
+            national_id_key=self.settings.national_id_key,
+            match=match,
+            micro_batch=micro_batch,
+        )
+
+    def load_pairs(self, *, micro_batch: int) -> LoadPairs:
+        """Pairs that were found elsewhere. Raises Fault when the schema is not migrated."""
+        self._require_migrated()
+        return LoadPairs(
+            engine=self.bulk_database,
+            find=FindCandidates(self.model, self.wiring.publisher),
+            outbox=self.wiring.outbox,
+            micro_batch=micro_batch,
+        )
+
     def consumer_service(self, *, relay: bool) -> Service:
         """What `run` runs: the consumer and, unless told otherwise, the relay."""
         service = self.wiring.service()
@@ -87,6 +120,11 @@ class App:
         service.loop("relay", self.wiring.relay)
         return service
 
+    def _require_migrated(self) -> None:
+        with self.bulk_database.connect() as connection:
+            require_migrated(connection, package=PACKAGE, schema=SCHEMA)
+
     def _pipeline(self, progress: Progress) -> Pipeline:
-        handler = DetectDuplicates(FindCandidates(self.model, self.wiring.publisher), self.settings.national_id_key)
+        find = FindCandidates(self.model, self.wiring.publisher, self.wiring.metrics.capped_keys_total.inc)
+        handler = DetectDuplicates(find, self.settings.national_id_key)
         return self.wiring.pipeline(dict.fromkeys(CONSUMED_TOPICS, handler), progress)

@@ -5,7 +5,7 @@ from typing import ClassVar
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from event_runtime.settings import HttpSettings, ServiceSettings
+from event_runtime.settings import BatchSettings, HttpSettings, ServiceSettings
 
 CONSUMED_TOPICS = ("customer-created", "customer-merged", "merge-command")
 PRODUCED_TOPICS = ("merge-candidate", "merge-quarantine")
@@ -19,6 +19,7 @@ class DetectorSettings(ServiceSettings):
     )
     known_topics: ClassVar[tuple[str, ...]] = (*CONSUMED_TOPICS, *PRODUCED_TOPICS)
 
+    batch: BatchSettings = BatchSettings(max_commands=500)  # few statements a batch, each with its own cost
     http: HttpSettings = HttpSettings(port=8082)
     model: str = Field(default="", description="path of the model to start from; default: the shipped one")
     learn: bool = Field(default=True, description="fit the model to each tenant's own records as they grow in number")

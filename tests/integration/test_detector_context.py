@@ -60,7 +60,7 @@ def test_the_weight_of_the_other_records_is_part_of_the_evidence_and_explained_a
     assert {e.field: e.weight for e in event.evidence} == pytest.approx(
         {one.field: one.weight for one in explained.evidence}, abs=0.1
     ), "nearly: meanwhile the pair itself counts in the share of duplicates"
-    bits = explained.rest + sum(one.weight for one in explained.evidence)
+    bits = sum(one.weight for one in explained.evidence)
     assert bits == pytest.approx(float(logit_of(np.array(explained.score))) / BIT, abs=0.1)
 
 

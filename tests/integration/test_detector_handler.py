@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import customer_events as wire
-from customer_identity.matching.index import duplicates_code
+from customer_identity.matching.index import duplicates_code, records_code
+from dedupe_detector.adapters.postgres_index import PostgresIndex
 from rig.bare_detector import Detector, received
 from rig.detector_world import PACKAGES, TENANT, created, erased, merged, not_duplicate, person, updated
 from rig.fixtures import Migrated
@@ -150,6 +151,63 @@ def test_customers_taken_apart_again_are_not_proposed(detector: Detector) -> Non
     assert detector.receive(updated("A", version=2, **person(1)), updated("B", version=2, **person(1))) == []
 
 
+def test_two_that_left_an_identity_together_are_proposed_again(detector: Detector) -> None:
+    detector.receive(*(created(one, **person(1)) for one in "ABC"))
+    detector.receive(merged("A", "B", version=1))
+    detector.receive(merged("A", "C", version=1))
+    told = detector.receive(_unmerged("A", "B", "C", version=2))
+    assert _pairs(told) == [("B", "C")]
+
+
+def test_a_converted_customer_is_no_duplicate_of_its_old_id(detector: Detector) -> None:
+    detector.receive(created("A", **person(1)), created("C", **person(1)))
+    detector.receive(_converted("A", "B"))
+    told = detector.receive(created("B", **person(1)))
+    assert ("A", "B") not in _pairs(told)
+    assert [member.customer_id for event in told for member in event.members] == ["A", "B", "C"]
+
+
+def test_a_converted_customer_that_was_told_of_with_its_new_id_is_withdrawn(detector: Detector) -> None:
+    detector.receive(created("A", **person(1)), created("B", **person(1)))
+    assert _withdrawals(detector.receive(_converted("A", "B"))) == ["ALREADY_MERGED"]
+
+
+def test_a_candidate_does_not_name_members_that_were_erased(detector: Detector) -> None:
+    detector.receive(merged("A", "B", version=1), created("A", **person(1)), created("B", **person(1)))
+    detector.receive(erased("B", version=2))
+    (told,) = detector.receive(created("C", **person(1)))
+    assert [member.customer_id for member in told.members] == ["A", "C"]
+
+
+def test_what_others_do_does_not_bring_up_again_what_a_person_has_decided(detector: Detector) -> None:
+    """Somebody else with the same phone, or more people of one name, change the score and not the pair."""
+    detector.receive(created("A", **person(1)), created("B", **person(1)))
+    detector.receive(not_duplicate("A", "B"))
+    stranger = person(5) | {"phone": person(1)["phone"]}
+    detector.receive(created("C", **stranger), *(created(f"N{n}", **person(n)) for n in range(100, 110)))
+    told = detector.receive(updated("A", version=2, **person(1)), updated("B", version=2, **person(1)))
+    assert _pairs(told) == []
+
+
+def test_nothing_of_an_erased_customer_is_left_in_the_schema(detector: Detector) -> None:
+    """Neither values nor hashes of them: counters and shared identifiers are hashes of what somebody held."""
+    stranger = person(2) | {"phone": person(1)["phone"], "email": person(1)["email"]}
+    detector.receive(created("A", **person(1)), created("B", **stranger), created("C", **person(1)))
+    detector.receive(not_duplicate("A", "C"))
+    entries = PostgresIndex(detector.engine.connect()).entries_of([(TENANT, one) for one in "ABC"])
+    codes = {code for e in entries for code in (*e.counters(), *e.identifiers(), *e.blocking_keys().codes)}
+    codes -= {records_code(TENANT)}
+    assert _rows_with(detector, codes), "else this looks in the wrong place"
+    detector.receive(*(erased(one, version=2) for one in "ABC"))
+
+    assert _rows_with(detector, codes) == []
+    values = {str(value).lower() for one in (person(1), stranger) for value in one.values() if value != "US"}
+    tables = detector.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'detector'")
+    for (table,) in tables:
+        told = " ".join(row[0].lower() for row in detector.sql(f"SELECT t::text FROM detector.{table} t"))
+        assert not [value for value in values if value in told], table
+
+
 def test_customers_of_two_tenants_never_meet(detector: Detector) -> None:
     assert detector.receive(created("A", tenant="one", **person(1)), created("B", tenant="two", **person(1))) == []
 
@@ -198,7 +256,25 @@ def _index(detector: Detector) -> tuple[list[Any], list[Any]]:
     return postings, detector.sql(counters, found=duplicates_code(TENANT))
 
 
-def _unmerged(winner: str, loser: str, *, version: int) -> wire.CustomerUnmerged:
+def _rows_with(detector: Detector, codes: set[int]) -> list[Any]:
+    statement = " UNION ALL ".join(
+        f"SELECT '{table}', code FROM detector.{table} WHERE code = ANY(:codes)"
+        for table in ("postings", "counters", "contested")
+    )
+    return detector.sql(statement, codes=sorted(codes))
+
+
+def _converted(old: str, new: str) -> wire.CustomerConverted:
+    return wire.CustomerConverted(
+        tenant_id=TENANT,
+        customer_id=old,
+        new_id=new,
+        to_type=wire.CustomerType.ORGANISATION,
+        redirects=(wire.Redirect(from_=old, direct_to=new, canonical=new, version=1),),
+    )
+
+
+def _unmerged(winner: str, *losers: str, version: int) -> wire.CustomerUnmerged:
     return wire.CustomerUnmerged(
         tenant_id=TENANT,
         unmerge_id="u1",
@@ -206,7 +282,7 @@ def _unmerged(winner: str, loser: str, *, version: int) -> wire.CustomerUnmerged
         command_id="c2",
         mode=wire.UnmergeMode.LINEAR,
         from_id=winner,
-        restored=(wire.VersionedId(id=loser, version=3),),
-        redirects=(wire.Redirect(from_=loser, direct_to=loser, canonical=loser, version=version),),
+        restored=tuple(wire.VersionedId(id=loser, version=3) for loser in losers),
+        redirects=tuple(wire.Redirect(from_=one, direct_to=one, canonical=one, version=version) for one in losers),
         at=datetime.now(UTC),
     )

@@ -1,5 +1,7 @@
 """The detector on real PostgreSQL and Kafka: every pair is found, told once, and only for as long as it holds."""
 
+from pathlib import Path
+
 import pytest
 
 from rig.detector_world import PACKAGES, TENANT, DetectorWorld, created, erased, merged, not_duplicate, person
@@ -11,13 +13,13 @@ def world(migrated: Migrated, kafka: str, topic_prefix: str, spawn: Spawn) -> De
     return DetectorWorld(database_url=migrated(*PACKAGES), bootstrap=kafka, prefix=topic_prefix, spawn=spawn)
 
 
-def test_two_detectors_tell_of_each_pair_exactly_once_when_duplicates_arrive_at_the_same_moment(
+def test_two_detectors_tell_of_each_pair_exactly_once_when_ten_thousand_duplicates_arrive_at_the_same_moment(
     world: DetectorWorld,
 ) -> None:
-    people = 150
+    people = 10_000
     # Range gives both a share of every topic; whoever came first has them all for a moment.
     sharing = {"KAFKA__GROUP_PROTOCOL": "classic", "KAFKA__PARTITION_ASSIGNMENT_STRATEGY": "range"}
-    detectors = [world.detector(BATCH__MAX_COMMANDS="20", **sharing) for _ in range(2)]
+    detectors = [world.detector(LEARN="false", **sharing) for _ in range(2)]
     for detector in detectors:
         detector.wait_for(r"customer-created/[^]]*\], \"event\": \"partitions_assigned", 60)
 
@@ -87,15 +89,17 @@ def test_bytes_that_are_no_event_are_quarantined_and_the_rest_goes_on(world: Det
     assert world.sql("SELECT count(*) AS n FROM detector.quarantine")[0].n == 3
 
 
-def test_explain_tells_why_two_customers_look_like_one_person(world: DetectorWorld) -> None:
+def test_explain_tells_and_draws_why_two_customers_look_like_one_person(world: DetectorWorld, tmp_path: Path) -> None:
     world.detector()
     world.customers(created("A", **person(1)), created("B", **person(1)))
     world.rest()
 
-    told = world.run("explain", "A", "B", "--tenant", TENANT)
+    drawing = tmp_path / "why.svg"
+    told = world.run("explain", "A", "B", "--tenant", TENANT, "--svg", str(drawing))
     assert told.returncode == 0, told.tail()
-    assert "One person with" in told.stdout
-    assert "date of birth equal" in told.stdout
+    assert "Almost certainly one person" in told.stdout
+    assert "birth date\tequal\t+" in told.stdout
+    assert "match probability" in drawing.read_text()
     unknown = world.run("explain", "A", "nobody", "--tenant", TENANT)
     assert unknown.returncode == 1
     assert "never seen, or erased" in unknown.stderr

@@ -10,7 +10,7 @@ import customer_events as wire
 from customer_identity.matching.matcher import Matcher
 from dedupe_detector.adapters import pair_tables
 from rig.bare_detector import Detector, received
-from rig.detector_world import PACKAGES, created, erased, person, updated
+from rig.detector_world import PACKAGES, created, erased, merged, not_duplicate, person, updated
 from rig.fixtures import Migrated
 from rig.processes import eventually
 
@@ -18,6 +18,8 @@ _WAITS_FOR_A_RECORD = """
     SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
         AND query LIKE '%detector.records%FOR UPDATE%'
 """
+
+_WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -103,6 +105,34 @@ def test_what_comes_while_a_pair_is_written_waits_and_withdraws_it(
     assert _open(one) == []
 
 
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (merged("A", "B"), wire.WithdrawalReason.ALREADY_MERGED),
+        (not_duplicate("A", "B"), wire.WithdrawalReason.NOT_DUPLICATE),
+    ],
+    ids=["merge", "decision"],
+)
+def test_a_pair_that_is_decided_while_it_is_told_of_is_withdrawn(
+    two: tuple[Detector, Detector], monkeypatch: pytest.MonkeyPatch, event: Any, reason: wire.WithdrawalReason
+) -> None:
+    one, other = two
+    one.receive(created("A", **person(1)))
+    coming: list[Future[list[Any]]] = []
+    with ThreadPoolExecutor(1) as pool:
+
+        def comes() -> None:
+            coming.append(pool.submit(other.receive, event))
+            eventually(lambda: coming[0].done() or one.sql(_WAITS))
+
+        _after_writing(monkeypatch, comes)
+        (found,) = one.receive(created("B", **person(1)))
+        (withdrawn,) = coming[0].result(60)
+    assert (withdrawn.candidate_id, withdrawn.reason) == (found.candidate_id, reason)
+    assert withdrawn.revision > found.revision
+    assert _open(one) == []
+
+
 def _after_look_up(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
     """Once, between what the next look-up has scored and all that is done with it."""
     real = Matcher.match
@@ -124,6 +154,19 @@ def _before_writing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]
         monkeypatch.setattr(pair_tables, "record", real)
         happens()
         return real(*given)
+
+    monkeypatch.setattr(pair_tables, "record", record)
+
+
+def _after_writing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    """Once, when the next pairs are written and not yet committed."""
+    real = pair_tables.record
+
+    def record(*given: Any) -> Any:
+        monkeypatch.setattr(pair_tables, "record", real)
+        written = real(*given)
+        happens()
+        return written
 
     monkeypatch.setattr(pair_tables, "record", record)
 

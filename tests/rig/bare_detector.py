@@ -18,10 +18,10 @@ from rig.invariants import CODEC
 class Detector:
     """A detector between two commits: what the pipeline does with a batch, without the pipeline."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, handler: DetectDuplicates | None = None) -> None:
         self.engine = create_engine(url, application_name="test", pool_size=5)
         publisher = Publisher(CODEC, wire.CATALOGUE, "/test")
-        self._handler = DetectDuplicates(FindCandidates(shipped_model(), publisher))
+        self._handler = handler or DetectDuplicates(FindCandidates(shipped_model(), publisher))
         self.told: list[Any] = []
 
     def receive(self, *events: Any) -> list[Any]:

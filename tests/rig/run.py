@@ -57,7 +57,7 @@ def steps(pytest_arguments: list[str]) -> list[Step]:
                 "loadgroup",
                 "-q",
                 "-m",
-                "not chaos",
+                "not chaos and not spark",
                 "--durations=15",
                 *pytest_arguments,
             ),
@@ -83,8 +83,8 @@ def main(pytest_arguments: list[str]) -> int:
     whole = sum(outcome.seconds for outcome in outcomes)
     print(f"  {'all of it':<18} {'':<6}  {whole:6.1f} s of {LIMIT_S} s")
     print(
-        "  not run here: the long fault run (make chaos); what else was not run, and why, "
-        "stands under 'short test summary info' above"
+        "  not run here: the long fault run (make chaos), Splink on Spark (make spark); what else was not run, and "
+        "why, stands under 'short test summary info' above"
     )
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 

@@ -203,4 +203,4 @@ def test_a_table_to_evaluate_with_has_its_bad_line_named(tmp_path: Path, capsys:
     pairs.write_bytes(b"customer_id_a,customer_id_b,score,grade\n1,2,0.9,CERTAIN\n1,\xff,0.9,CERTAIN\n")
     truth.write_text("customer_id,entity_id\n1,x\n2,x\n")
     assert main(["evaluate", str(pairs), "--truth", str(truth)]) == 1
-    assert f"{pairs} line 3 is not UTF-8" in capsys.readouterr().err
+    assert f"{pairs}: line 3 is not UTF-8" in capsys.readouterr().err

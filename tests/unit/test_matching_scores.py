@@ -6,11 +6,12 @@ import pytest
 
 from customer_identity.comparison import compare
 from customer_identity.comparison.fields import FIELDS, MISSING
-from customer_identity.matching.evidence import blocks, candidate_id, evidence_digest, evidence_of, sentence
+from customer_identity.matching.evidence import BIT, blocks, candidate_id, evidence_digest, evidence_of
 from customer_identity.matching.grades import Grade
 from customer_identity.matching.index import Entry, MemoryIndex
 from customer_identity.matching.matcher import Matcher, Matches
 from customer_identity.matching.model import Model, ModelError, format_model, parse_model
+from customer_identity.matching.scoring import logit_of
 from customer_identity.normalise import normalise
 from customer_identity.records import CustomerRecord
 
@@ -176,7 +177,7 @@ def test_folded_addresses_are_no_equal_identifier(model: Model) -> None:
 def test_a_contradiction_is_not_drowned_by_agreement(model: Model) -> None:
     agreeing, contradicting = _pair(model, ANNA, ANNA), _pair(model, ANNA, ANNA | {"date_of_birth": "1951-11-27"})
     assert contradicting.score[0] < agreeing.score[0]
-    assert evidence_of(contradicting, 0)[-1].weight <= evidence_of(contradicting, 0)[0].weight
+    assert {e.field: e.weight for e in evidence_of(contradicting, 0, model)}["date_of_birth"] < 0
 
 
 def test_another_birth_date_is_never_certain_however_much_agrees(model: Model) -> None:
@@ -199,7 +200,7 @@ def test_weights_and_the_rest_add_up_to_the_score(model: Model) -> None:
 def test_an_equal_rare_identifier_weighs_more_than_an_equal_name_and_elsewhere_speaks_against(model: Model) -> None:
     one = ANNA | {"street": "12 Elm Street", "city": "Duluth", "postal_code": "55802"}
     other = ANNA | {"street": "9 Bay Road", "city": "Tampa", "postal_code": "33602"}
-    weight = {e.field: e.weight for e in evidence_of(_pair(model, one, other), 0)}
+    weight = {e.field: e.weight for e in evidence_of(_pair(model, one, other), 0, model)}
     assert weight["email"] > weight["given_name"] > 0
     assert weight["address"] < 0
 
@@ -211,11 +212,38 @@ def test_evidence_has_a_digest_that_changes_with_it(model: Model) -> None:
     assert evidence_digest(same, 0) != evidence_digest(other, 0)
 
 
-def test_the_sentence_names_what_speaks_for_and_against(model: Model) -> None:
-    matches = _pair(model, ANNA, ANNA | {"date_of_birth": "1951-11-27"})
-    told = sentence(matches, 0, [e.name for e in model.explanations])
-    assert "for it phone equal, e-mail equal" in told
-    assert "against it date of birth different" in told
+OFFICE = {"email": "office@acme-tools.com"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "more", "limit"),
+    [
+        (ANNA, ANNA, (), None),
+        (ANNA, ANNA | {"given_name": "Bruno"}, (), "other given name"),
+        (ANNA | {"family_name": "Marchetti Sr"}, ANNA | {"family_name": "Marchetti Jr"}, (), "suffix conflict"),
+        (ANNA | OFFICE, ANNA | OFFICE, ({"full_name": "Dmitri Okafor", **OFFICE},), "contested identifier"),
+    ],
+)
+def test_the_evidence_adds_up_to_the_score_with_what_limits_took_away(
+    model: Model, one: dict[str, str], other: dict[str, str], more: tuple[dict[str, str], ...], limit: str | None
+) -> None:
+    matches = _pair(model, one, other, *more)
+    evidence = {e.field: e for e in evidence_of(matches, 0, model)}
+    held = evidence.get("limits")
+    assert (held.level if held else None) == limit
+    assert sum(e.weight for e in evidence.values()) * BIT == pytest.approx(logit_of(matches.score)[0], abs=0.01)
+
+
+def test_the_evidence_names_the_likeliest_way_for_two_people_to_be_so_alike(model: Model) -> None:
+    evidence = {e.field: e for e in evidence_of(_pair(model, ANNA, ANNA | {"given_name": "Carla"}), 0, model)}
+    rest = evidence["other_explanation"]
+    assert rest.level in {kind.name for kind in model.explanations} - {"chance"}
+    assert rest.weight < 0
+
+
+def test_a_pair_whose_given_name_is_a_mere_initial_says_so(model: Model) -> None:
+    one = {name: value for name, value in ANNA.items() if name in {"family_name", "phone", "street", "city"}}
+    assert "WEAK_GIVEN_NAME" in blocks(_pair(model, one | {"given_name": "A"}, one | {"given_name": "Anna"}), 0)
 
 
 def test_a_candidate_id_belongs_to_the_pair_in_either_order() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from customer_identity.explanation import Finding
 from customer_merge_demo.results.checks import Check
 from customer_merge_demo.results.identities import Accuracy
 
@@ -34,25 +35,12 @@ class RecordView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceView:
-    """One field's weight in a comparison; `share_percent` is its length as a bar of the whole width."""
-
-    field: str
-    level: str
-    weight: float
-    share_percent: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonView:
-    """Two records compared; the bars of the evidence begin at `zero_percent` of the width."""
+    """Two records compared, and what was found."""
 
     a: str
     b: str
-    score: float
-    grade: str
-    evidence: Sequence[EvidenceView]
-    zero_percent: int
+    finding: Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, text
 
 from customer_events import CustomerMerged, MergeCandidateFound
+from customer_identity.explanation import Finding
 from customer_merge_demo.customers import TENANT_ID, Customer
-from customer_merge_demo.results.facts import ComparisonView, EvidenceView, PersonView, RecordView
+from customer_merge_demo.results.facts import ComparisonView, PersonView, RecordView
 from customer_merge_demo.results.identities import members
 
 SHOWN_PERSONS = 30
 _LARGEST, _LEAST_SURE = 8, 10
-_SHOWN_BITS = 0.05  # less would read +0.0
-_ZERO_PERCENT = 40  # where bars begin when some of them point to the left
 # A field decided otherwise than by the winner's own value, by the column of the report it shows in.
 _COLUMN_OF = {"full_name": "name", "given_name": "name", "family_name": "name", "date_of_birth": "born"}
-
-
-class EvidenceItem(Protocol):
-    """A field's part in a score."""
-
-    @property
-    def field(self) -> str:
-        """The field compared."""
-
-    @property
-    def level(self) -> str:
-        """How alike the two values are."""
-
-    @property
-    def weight(self) -> float:
-        """In bits; positive speaks for one person."""
 
 
 def record_view(customer: Customer) -> RecordView:
@@ -45,31 +28,6 @@ def record_view(customer: Customer) -> RecordView:
         fields=_fields(customer.attributes, customer.display_name),
         orders=len(customer.history.orders),
         points=customer.history.points,
-    )
-
-
-def comparison_view(
-    pair: tuple[str, str], score: float, grade: str, evidence: Iterable[EvidenceItem]
-) -> ComparisonView:
-    """A comparison with its evidence, the heaviest for it first; the heaviest of all has the longest bar."""
-    items = sorted((item for item in evidence if abs(item.weight) >= _SHOWN_BITS), key=lambda item: -item.weight)
-    heaviest = max((abs(item.weight) for item in items), default=1.0)
-    zero = _ZERO_PERCENT if any(item.weight < 0 for item in items) else 0
-    return ComparisonView(
-        a=pair[0],
-        b=pair[1],
-        score=score,
-        grade=grade,
-        evidence=[
-            EvidenceView(
-                field=item.field,
-                level=item.level,
-                weight=item.weight,
-                share_percent=abs(item.weight) / heaviest * (zero if item.weight < 0 else 100 - zero),
-            )
-            for item in items
-        ],
-        zero_percent=zero,
     )
 
 
@@ -99,7 +57,16 @@ def person_views(
             orders=after[root]["orders"],
             points=after[root]["points"],
             comparisons=[
-                comparison_view((found.pair.a, found.pair.b), found.score, found.grade, found.evidence)
+                ComparisonView(
+                    a=found.pair.a,
+                    b=found.pair.b,
+                    finding=Finding(
+                        score=found.score,
+                        grade=found.grade,
+                        evidence=found.evidence,
+                        blocked_because=found.blocked_because,
+                    ),
+                )
                 for merged in merges_of[root]
                 if (found := candidates.get(merged.candidate_id or ""))
             ],

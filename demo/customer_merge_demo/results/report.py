@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from customer_identity.explanation import PICTURE_STYLE, Finding, picture, sentence
 from customer_merge_demo.results import words
 from customer_merge_demo.results.facts import Facts
 from customer_merge_demo.results.pictures import flow, timeline
@@ -35,14 +36,15 @@ def render(facts: Facts) -> str:
         percent=_percent,
         score=_score,
         breakable=_breakable,
-        readable=words.readable,
+        sentence=sentence,
+        weights=_weights,
         reason=words.reason,
         detail=words.detail,
     )
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     return environment.get_template("report.html.j2").render(
         facts=facts,
-        style=Markup(style),  # noqa: S704 - our own file
+        style=Markup(style + PICTURE_STYLE),  # noqa: S704 - our own
         flow=flow(facts.sizes),
         timeline=timeline(facts.samples),
         columns=COLUMNS,
@@ -50,6 +52,10 @@ def render(facts: Facts) -> str:
         icon_ok=_ICON_OK,
         icon_bad=_ICON_BAD,
     )
+
+
+def _weights(finding: Finding) -> Markup:
+    return Markup(picture(finding))  # noqa: S704 - it escapes what it is given
 
 
 def _percent(share: float) -> str:

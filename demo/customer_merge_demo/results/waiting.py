@@ -8,19 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from customer_identity.approval import EvidenceItem
+from customer_identity.explanation import Finding
 from customer_merge_demo.customers import Customer
-from customer_merge_demo.results.facts import Objection, WaitingView
-from customer_merge_demo.results.persons import comparison_view, record_view
+from customer_merge_demo.results.facts import ComparisonView, Objection, WaitingView
+from customer_merge_demo.results.persons import record_view
 
 SHOWN_CASES = 30
 _SHOWN_RECORDS = 6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Evidence:
-    field: str
-    level: str
-    weight: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +45,15 @@ def _view(case: Mapping[str, Any], by_id: Mapping[str, Customer]) -> WaitingView
     return WaitingView(
         case_id=str(case["case"]),
         records=[record_view(customer) for customer in named[:_SHOWN_RECORDS]],
-        comparison=comparison_view(
-            (a, b), case["score"], case["grade"], [_Evidence(**item) for item in case["evidence"]]
+        comparison=ComparisonView(
+            a=a,
+            b=b,
+            finding=Finding(
+                score=case["score"],
+                grade=case["grade"],
+                evidence=[EvidenceItem(**item) for item in case["evidence"]],
+                blocked_because=case["blocked_because"],
+            ),
         ),
         objections=[Objection(code=reason["code"], detail=reason["message"]) for reason in case["reasons"]],
     )

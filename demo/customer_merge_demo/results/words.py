@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from customer_identity.explanation.words import OBJECTIONS, readable
+
 # Reasons of the desk against automatic approval.
 REASONS: Mapping[str, str] = {
     "GRADE_NOT_AUTOMATIC": "Likely, but not certain",
@@ -18,16 +20,7 @@ REASONS: Mapping[str, str] = {
 }
 
 _DETAILS: Mapping[str, str] = {
-    # Why the detector wants a person.
-    "NOT_CERTAIN": "it is not certain",
-    "CONTESTED_IDENTIFIER": "other people use the same identifier",
-    "OTHER_GIVEN_NAME": "another given name",
-    "SUFFIX_CONFLICT": "Jr. in one, not in the other",
-    "NAME_ONLY": "only the name agrees",
-    "CONTRADICTED": "another birth date or id",
-    "LOOKALIKE": "letters that only look alike",
-    "NO_EQUAL_IDENTIFIER": "no identifier is equal",
-    "NO_INDEPENDENT_EVIDENCE": "nothing independent agrees",
+    **OBJECTIONS,
     # Rules of the merge plan.
     "LEGAL_HOLD": "one is under legal hold",
     "LOSER_HAS_LOGIN": "the record to be merged away has a login",
@@ -48,8 +41,3 @@ def reason(code: str) -> str:
 def detail(text: str) -> str:
     """A reason's detail with every code in it put into words."""
     return _CODE.sub(lambda found: _DETAILS.get(found[0]) or readable(found[0]), text)
-
-
-def readable(code: str) -> str:
-    """A code as words: `NO_TRUSTED_IDENTIFIER` → `no trusted identifier`; what is no code stays as it is."""
-    return code.replace("_", " ").lower() if code.isupper() or code.islower() else code

@@ -1,120 +1,153 @@
 """Levels of agreement of many pairs at once (numpy and rapidfuzz; about 3 microseconds a pair).
 
-Every function takes columns (one tuple of strings a side) and returns one int8 level a pair, -1 where either is absent.
+Every function gives one int8 level a pair, -1 where either of the two lacks the field. What is equal, or absent, is
+seen for all pairs at once; only what is left is looked at value by value.
 """
 
+import re
 from collections.abc import Callable, Sequence
-from operator import eq
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import JaroWinkler, Levenshtein
 from rapidfuzz.fuzz import ratio
-from rapidfuzz.process import cpdist
 
 from customer_identity.comparison.fields import EXACT, FIELDS, MISSING
-from customer_identity.comparison.places import address_levels, city_levels, postcode_levels, region_levels
+from customer_identity.comparison.pairs import Flags, Levels, Pairs, similarity
+from customer_identity.comparison.places import address_levels, city_levels, edit_levels
+from customer_identity.normalise.names import without_particles
 from customer_identity.normalise.record import NormalisedRecord
 from customer_identity.normalise.text import digits_of
 
-Levels = NDArray[np.int8]
-Column = Sequence[str]
-Columns = NormalisedRecord
-"""A record whose values are columns, one tuple of strings a field (to the type checker a string is such a sequence)."""
+_UMLAUT: Final = re.compile("([aou])e")
 
 
 def compare(lefts: Sequence[NormalisedRecord], rights: Sequence[NormalisedRecord]) -> Levels:
     """Level matrix (pairs x fields) of pairs given as two equally long lists of records."""
-    out = np.full((len(lefts), len(FIELDS)), MISSING, dtype=np.int8)
-    if not lefts:
+    places = np.arange(len(lefts))
+    return compare_pairs([*lefts, *rights], places, places + len(lefts))
+
+
+def compare_pairs(records: Sequence[NormalisedRecord], left: NDArray[np.intp], right: NDArray[np.intp]) -> Levels:
+    """Level matrix (pairs x fields) of `records[left[i]]` and `records[right[i]]`."""
+    out = np.full((len(left), len(FIELDS)), MISSING, dtype=np.int8)
+    if not len(left):
         return out
-    a, b = _columns(lefts), _columns(rights)
-    out[:, 0], out[:, 1] = _names(a, b)
-    out[:, 2] = _middle(a.middle, b.middle)
-    out[:, 3] = np.where(_both(a.suffix, b.suffix), _equal(a.suffix, b.suffix), MISSING)
-    out[:, 4] = _gender(a.gender, b.gender)
-    out[:, 5] = _birth_date(a, b)
-    out[:, 6] = _email(a, b)
-    out[:, 7] = _phone(a, b)
-    out[:, 8] = address_levels(a, b)
-    both_streets = out[:, 8] != MISSING
-    out[:, 9] = np.where(both_streets, MISSING, postcode_levels(a.postcode, b.postcode))
-    out[:, 10] = np.where(both_streets, MISSING, city_levels(a.city, b.city))
-    out[:, 11] = np.where(both_streets, MISSING, region_levels(a.region, b.region))
-    out[:, 12] = postcode_levels(a.national_id, b.national_id)
-    out[:, 13] = _occupation(a.occupation, b.occupation)
+    pairs = Pairs(records, left, right)
+    out[:, 0], out[:, 1] = _names(pairs)
+    out[:, 2] = _middle(pairs)
+    out[:, 3] = np.where(pairs.both("suffix"), pairs.equal("suffix"), MISSING)
+    out[:, 4] = _gender(pairs)
+    out[:, 5] = _birth_date(pairs)
+    out[:, 6] = _email(pairs)
+    out[:, 7] = _phone(pairs)
+    out[:, 8] = address_levels(pairs)
+    apart = out[:, 8] == MISSING
+    out[:, 9] = edit_levels(pairs, "postcode", apart)
+    out[:, 10] = city_levels(pairs, apart)
+    out[:, 11] = np.where(apart & pairs.both("region"), pairs.equal("region"), MISSING)
+    out[:, 12] = edit_levels(pairs, "national_id", np.ones(len(left), bool))
+    out[:, 13] = _occupation(pairs)
     return out
 
 
-def _columns(records: Sequence[NormalisedRecord]) -> Columns:
-    return Columns(*zip(*records, strict=True))  # type: ignore[arg-type]  # see Columns
+def _start(both: Flags, level: int) -> Levels:
+    """This level where both records have the field."""
+    out: Levels = np.where(both, np.int8(level), np.int8(MISSING))
+    return out
 
 
-def _both(a: Column, b: Column) -> NDArray[np.bool_]:
-    lengths = (np.fromiter(map(len, column), np.intp, count=len(column)) for column in (a, b))
-    return np.logical_and(*lengths)
-
-
-def _equal(a: Column, b: Column) -> NDArray[np.bool_]:
-    return np.fromiter(map(eq, a, b), dtype=bool, count=len(a))
-
-
-def _rows(mask: NDArray[np.bool_], *columns: Column) -> tuple[NDArray[np.intp], list[list[str]]]:
-    rows = np.flatnonzero(mask)
-    chosen = rows.tolist()
-    return rows, [[column[i] for i in chosen] for column in columns]
-
-
-def _similarity(a: Column, b: Column, scorer: Callable[..., Any]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = cpdist(a, b, scorer=scorer, dtype=np.float32) if a else np.zeros(0, np.float32)
-    return found
-
-
-def _graded(values: NDArray[np.float32], *bounds: float) -> NDArray[np.int8]:
+def _graded(values: NDArray[np.float32], *bounds: float) -> Levels:
     """How many of the rising bounds each value exceeds."""
     return np.searchsorted(np.asarray(bounds, np.float32), values, side="left").astype(np.int8)
 
 
-def _names(a: Columns, b: Columns) -> tuple[Levels, Levels]:
+def _mapped(function: Callable[..., int], *columns: Sequence[Any]) -> Levels:
+    return np.fromiter(map(function, *columns), np.int8, count=len(columns[0]))
+
+
+def _names(pairs: Pairs) -> tuple[Levels, Levels]:
     """Given and family name together, because people write one where the other belongs."""
-    given = np.where(_both(a.given, b.given), EXACT[0], MISSING).astype(np.int8)
-    family = np.where(_both(a.family, b.family), EXACT[1], MISSING).astype(np.int8)
-    rows, (ga, gb, ra, rb) = _rows((given != MISSING) & ~_equal(a.given, b.given), a.given, b.given, a.roots, b.roots)
-    given[rows] = np.maximum(
-        _graded(_similarity(ga, gb, JaroWinkler.similarity), 0.7, 0.85, 0.92),
-        np.fromiter(map(_related_given, ga, gb, ra, rb), np.int8, count=len(ga)),
-    )
-    rows, (fa, fb) = _rows((family != MISSING) & ~_equal(a.family, b.family), a.family, b.family)
-    family[rows] = np.maximum(
-        _graded(_similarity(fa, fb, JaroWinkler.similarity), 0.7, 0.85, 0.92),
-        np.fromiter(map(_part_of_family, fa, fb), np.int8, count=len(fa)),
-    )
-    crossed = (given < 3) & (family < 3) & _both(a.given, b.family) & _both(a.family, b.given)
-    rows, (ga, fb, fa, gb) = _rows(crossed, a.given, b.family, a.family, b.given)
-    swapped = (_similarity(ga, fb, JaroWinkler.similarity) > 0.85) & (
-        _similarity(fa, gb, JaroWinkler.similarity) > 0.85
-    )
-    given[rows[swapped]] = 4
-    family[rows[swapped]] = MISSING
-    _one_name(a, b, given, family)
-    _one_name(b, a, given, family)
+    given = _start(pairs.both("given"), EXACT[0])
+    family = _start(pairs.both("family"), EXACT[1])
+    rows = np.flatnonzero((given != MISSING) & ~pairs.equal("given"))
+    x, y = pairs.values("given", rows)
+    alike = _graded(similarity(x, y, JaroWinkler.similarity), 0.7, 0.85, 0.92)
+    given[rows] = np.maximum(alike, _mapped(_related_given, x, y, *pairs.values("roots", rows)))
+    given[rows[_in_two_scripts(x, y)]] = MISSING
+    rows = np.flatnonzero((family != MISSING) & ~pairs.equal("family"))
+    x, y = pairs.values("family", rows)
+    alike = _graded(similarity(x, y, JaroWinkler.similarity), 0.7, 0.85, 0.92)
+    several = [at for at, (p, q) in enumerate(zip(x, y, strict=True)) if " " in p or " " in q]
+    alike[several] = np.maximum(alike[several], _mapped(_part_of_family, *([c[at] for at in several] for c in (x, y))))
+    low = np.flatnonzero(alike < 3)
+    names = ([column[at] for at in low.tolist()] for column in (x, y))
+    alike[low] = np.maximum(alike[low], _mapped(_family_elsewhere, *names, *pairs.values("middle", rows[low])))
+    family[rows] = alike
+    family[rows[_in_two_scripts(x, y)]] = MISSING
+    _exchange(pairs, given, family)
+    _cut_elsewhere(pairs, given, family)
     return given, family
 
 
-def _one_name(a: Columns, b: Columns, given: Levels, family: Levels) -> None:
-    """Where `a` has but one name it may be either of the other's: what column it was put in tells nothing then."""
-    for column, other in ((a.given, b.family), (a.family, b.given)):
-        lone = _both(column, other) & ~_both(a.given, a.family) & (given < 3) & (family < 3)
-        rows, (x, y) = _rows(lone, column, other)
-        exchanged = rows[_similarity(x, y, JaroWinkler.similarity) > 0.92]
+def _in_two_scripts(x: Sequence[str], y: Sequence[str]) -> list[bool]:
+    """Where one name is in letters that have no reading here: nobody can say whether the two are one name."""
+    return [p.isascii() != q.isascii() for p, q in zip(x, y, strict=True)]
+
+
+def _family_elsewhere(a: str, b: str, middle_a: str, middle_b: str) -> int:
+    """3 with and without 'von', or Mueller for Müller; 2 for a name among the other's middle names; else 0."""
+    short, long = (a, b) if len(a) < len(b) else (b, a)
+    if long.endswith(short) and without_particles(long) == short:
+        return 3
+    if long[0] == short[0] and "e" in long and _UMLAUT.sub(r"\1", long) == _UMLAUT.sub(r"\1", short):
+        return 3
+    return 2 if (middle_b and a in middle_b.split()) or (middle_a and b in middle_a.split()) else 0
+
+
+def _cut_elsewhere(pairs: Pairs, given: Levels, family: Levels) -> None:
+    """Names written without a space between them are one when the whole is, wherever it was cut."""
+    rows = np.flatnonzero((given >= 0) & (given < EXACT[0]) & (family >= 0) & (family < EXACT[1]))
+    ga, gb = pairs.values("given", rows)
+    for at, one in enumerate(ga):
+        if not one.isascii():
+            fa, fb = (side[0] for side in pairs.values("family", rows[[at]]))
+            if fa + one == fb + gb[at]:
+                given[rows[at]], family[rows[at]] = EXACT[0], EXACT[1]
+
+
+def _exchange(pairs: Pairs, given: Levels, family: Levels) -> None:
+    """Names that fit no better where they stand than crosswise."""
+    open_ = (given < 3) & (family < 3)
+    crossed = np.flatnonzero(open_ & pairs.crossed("given", "family") & pairs.crossed("family", "given"))
+    ga, fb = pairs.values("given", crossed)[0], pairs.values("family", crossed)[1]
+    fa, gb = pairs.values("family", crossed)[0], pairs.values("given", crossed)[1]
+    first = similarity(ga, fb, JaroWinkler.similarity) > 0.85
+    swapped = crossed[first]
+    fa, gb = ([c[at] for at in np.flatnonzero(first).tolist()] for c in (fa, gb))
+    swapped = swapped[similarity(fa, gb, JaroWinkler.similarity) > 0.85]
+    given[swapped], family[swapped] = 4, MISSING
+    for side in (0, 1):
+        _one_name(pairs, side, given, family)
+
+
+def _one_name(pairs: Pairs, side: int, given: Levels, family: Levels) -> None:
+    """Where a side has but one name it may be either of the other's: what column it was put in tells nothing then."""
+    for column, other in (("given", "family"), ("family", "given")):
+        lone = pairs.has(column, side) & ~pairs.has(other, side) & pairs.has(other, 1 - side)
+        rows = np.flatnonzero(lone & (given < 3) & (family < 3))
+        x, y = pairs.values(column, rows)[side], pairs.values(other, rows)[1 - side]
+        exchanged = rows[similarity(x, y, JaroWinkler.similarity) > 0.92]
         given[exchanged], family[exchanged] = 4, MISSING
 
 
 def _related_given(a: str, b: str, roots_a: str, roots_b: str) -> int:
     """3 for nicknames of one name, 2 for an initial or the beginning of the other, else 0."""
-    if roots_a and roots_b and not set(roots_a.split()).isdisjoint(roots_b.split()):
+    if roots_a and roots_b and (roots_a == roots_b or not set(roots_a.split()).isdisjoint(roots_b.split())):
         return 3
+    if a[0] != b[0]:
+        return 0
     short, long = (a, b) if len(a) < len(b) else (b, a)
     return 2 if long.startswith(short) and len(short) != 2 else 0
 
@@ -126,38 +159,29 @@ def _part_of_family(a: str, b: str) -> int:
     return 2 if a in b.split() or b in a.split() else 0
 
 
-def _middle(a: Column, b: Column) -> Levels:
-    out = np.where(_both(a, b), EXACT[2], MISSING).astype(np.int8)
-    rows, (x, y) = _rows((out != MISSING) & ~_equal(a, b), a, b)
-    initials = np.fromiter(
-        (p[0] == q[0] and 1 in (len(p), len(q)) for p, q in zip(x, y, strict=True)), bool, count=len(x)
-    )
-    similar = _similarity(x, y, JaroWinkler.similarity) > 0.8
-    out[rows] = np.where(initials, 2, np.where(similar, 1, 0))
+def _middle(pairs: Pairs) -> Levels:
+    out = _start(pairs.both("middle"), EXACT[2])
+    rows = np.flatnonzero((out != MISSING) & ~pairs.equal("middle"))
+    x, y = pairs.values("middle", rows)
+    initials = [p[0] == q[0] and 1 in (len(p), len(q)) for p, q in zip(x, y, strict=True)]
+    out[rows] = np.where(initials, 2, similarity(x, y, JaroWinkler.similarity) > 0.8)
     return out
 
 
-def _gender(a: Column, b: Column) -> Levels:
+def _gender(pairs: Pairs) -> Levels:
     """Opposite sexes say more than two different words for something else."""
-    out = np.where(_both(a, b), EXACT[4], MISSING).astype(np.int8)
-    rows, (x, y) = _rows((out != MISSING) & ~_equal(a, b), a, b)
-    out[rows] = np.fromiter(
-        (0 if {p, q} == {"m", "f"} else 1 for p, q in zip(x, y, strict=True)), np.int8, count=len(x)
-    )
+    out = _start(pairs.both("gender"), EXACT[4])
+    rows = np.flatnonzero((out != MISSING) & ~pairs.equal("gender"))
+    out[rows] = [0 if {p, q} == {"m", "f"} else 1 for p, q in zip(*pairs.values("gender", rows), strict=True)]
     return out
 
 
-def _birth_date(a: Columns, b: Columns) -> Levels:
-    out = np.where(_both(a.birth_date, b.birth_date), EXACT[5], MISSING).astype(np.int8)
-    rows, (x, y, u, v) = _rows(
-        (out != MISSING) & ~_equal(a.birth_date, b.birth_date),
-        a.birth_date,
-        b.birth_date,
-        a.birth_date_ambiguous,
-        b.birth_date_ambiguous,
-    )
-    edits = _similarity(x, y, Levenshtein.distance)
-    out[rows] = np.fromiter(map(_date_level, x, y, edits.tolist(), u, v), np.int8, count=len(x))
+def _birth_date(pairs: Pairs) -> Levels:
+    out = _start(pairs.both("birth_date"), EXACT[5])
+    rows = np.flatnonzero((out != MISSING) & ~pairs.equal("birth_date"))
+    x, y = pairs.values("birth_date", rows)
+    edits = similarity(x, y, Levenshtein.distance)
+    out[rows] = _mapped(_date_level, x, y, edits.tolist(), *pairs.values("birth_date_ambiguous", rows))
     return out
 
 
@@ -172,51 +196,56 @@ def _date_level(a: str, b: str, edits: float, unsure_a: str, unsure_b: str) -> i
     return 1 if a[:4] == b[:4] or edits <= 3 else 0
 
 
-def _email(a: Columns, b: Columns) -> Levels:
+def _email(pairs: Pairs) -> Levels:
     """Likeness of two addresses, with what the persons' own names explain taken out."""
-    out = np.where(_both(a.email_local, b.email_local), 0, MISSING).astype(np.int8)
-    same_local = (out != MISSING) & _equal(a.email_local, b.email_local)
-    rows, (da, db, ra) = _rows(same_local, a.email_domain, b.email_domain, a.email_rest)
-    same_domain = np.fromiter(
-        (not x or not y or x == y or Levenshtein.distance(x, y) <= 2 for x, y in zip(da, db, strict=True)),
-        bool,
-        count=len(da),
-    )
-    explained = np.fromiter((rest == "-" for rest in ra), bool, count=len(ra))
+    out = _start(pairs.both("email_local"), 0)
+    same_local = (out != MISSING) & pairs.equal("email_local")
+    rows = np.flatnonzero(same_local)
+    domains = zip(*pairs.values("email_domain", rows), strict=True)
+    same_domain = [not x or not y or x == y or Levenshtein.distance(x, y) <= 2 for x, y in domains]
+    explained = ["-" in rests for rests in zip(*pairs.values("email_rest", rows), strict=True)]
     out[rows] = np.where(same_domain, 5, np.where(explained, MISSING, 4))
-    rows, (la, lb, ra, rb) = _rows(
-        (out != MISSING) & ~same_local, a.email_local, b.email_local, a.email_rest, b.email_rest
-    )
-    whole = _similarity(la, lb, ratio)
-    rest = _similarity(ra, rb, ratio)
-    out[rows] = np.fromiter(map(_local_level, la, lb, ra, rb, whole.tolist(), rest.tolist()), np.int8, count=len(la))
+    rows = np.flatnonzero((out != MISSING) & ~same_local)
+    la, lb = pairs.values("email_local", rows)
+    ra, rb = pairs.values("email_rest", rows)
+    out[rows] = _mapped(_local_level, la, lb, ra, rb, similarity(la, lb, ratio).tolist())
     return out
 
 
-def _local_level(  # noqa: PLR0917 - mapped over six columns
-    a: str, b: str, rest_a: str, rest_b: str, whole: float, rest: float
-) -> int:
+def _local_level(a: str, b: str, rest_a: str, rest_b: str, whole: float) -> int:
     digits_a, digits_b = digits_of(a), digits_of(b)
-    level = 3 if whole > 90 else 2 if whole > 80 else 1 if whole > 60 else 0
-    if len(digits_a) >= 4 and digits_a == digits_b:
-        level = max(level, 3)
-    elif min(len(digits_a), len(digits_b)) >= 4 and Levenshtein.distance(digits_a, digits_b) <= 1:
-        level = max(level, 2)
+    level = _alike(whole)
+    if len(digits_a) >= 4 and len(digits_b) >= 4:
+        if digits_a == digits_b:
+            level = max(level, 3)
+        elif level < 2 and Levenshtein.distance(digits_a, digits_b, score_cutoff=1) <= 1:
+            level = 2
     if digits_a == digits_b and digits_a:
         return level
     if rest_a == "-" and rest_b == "-":
         return MISSING
-    if len(rest_a) < len(a) or len(rest_b) < len(b):
-        return min(level, 3 if rest > 90 else 2 if rest > 80 else 1 if rest > 60 else 0)
+    if level and (len(rest_a) < len(a) or len(rest_b) < len(b)):
+        return min(level, _alike(ratio(rest_a, rest_b)))
     return level
 
 
-def _phone(a: Columns, b: Columns) -> Levels:
-    out = np.where(_both(a.phone, b.phone), EXACT[7], MISSING).astype(np.int8)
-    different = ~_equal(a.phone, b.phone) | ~_equal(a.extension, b.extension)
-    rows, (x, y, ex, ey) = _rows((out != MISSING) & different, a.phone, b.phone, a.extension, b.extension)
-    edits = _similarity(x, y, Levenshtein.distance)
-    out[rows] = np.fromiter(map(_phone_level, x, y, ex, ey, edits.tolist()), np.int8, count=len(x))
+def _alike(percent: float) -> int:
+    return 3 if percent > 90 else 2 if percent > 80 else 1 if percent > 60 else 0
+
+
+def _phone(pairs: Pairs) -> Levels:
+    out = _start(pairs.both("phone"), EXACT[7])
+    rows = np.flatnonzero((out != MISSING) & ~(pairs.equal("phone") & pairs.equal("extension")))
+    x, y = pairs.values("phone", rows)
+    edits = similarity(x, y, Levenshtein.distance)
+    out[rows] = 0
+    # Most numbers have nothing in common; the others are looked at one by one.
+    near = np.flatnonzero(
+        (edits <= 4) | np.fromiter((p[-7:] == q[-7:] for p, q in zip(x, y, strict=True)), bool, len(x))
+    )
+    numbers = ([column[at] for at in near.tolist()] for column in (x, y))
+    extensions = pairs.values("extension", rows[near])
+    out[rows[near]] = _mapped(_phone_level, *numbers, *extensions, edits[near].tolist())
     return out
 
 
@@ -232,8 +261,8 @@ def _phone_level(a: str, b: str, extension_a: str, extension_b: str, edits: floa
     return 1 if edits <= 4 else 0
 
 
-def _occupation(a: Column, b: Column) -> Levels:
-    out = np.where(_both(a, b), EXACT[13], MISSING).astype(np.int8)
-    rows, (x, y) = _rows((out != MISSING) & ~_equal(a, b), a, b)
-    out[rows] = _graded(_similarity(x, y, JaroWinkler.similarity), 0.7, 0.9)
+def _occupation(pairs: Pairs) -> Levels:
+    out = _start(pairs.both("occupation"), EXACT[13])
+    rows = np.flatnonzero((out != MISSING) & ~pairs.equal("occupation"))
+    out[rows] = _graded(similarity(*pairs.values("occupation", rows), JaroWinkler.similarity), 0.7, 0.9)
     return out

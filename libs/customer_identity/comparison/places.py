@@ -1,56 +1,72 @@
 """Levels of places. Where both records have a street, the address is ONE field: its parts are no separate evidence."""
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 from rapidfuzz.distance import JaroWinkler, Levenshtein
 from rapidfuzz.fuzz import ratio
 
 from customer_identity.comparison.fields import MISSING
-from customer_identity.normalise.record import NormalisedRecord
+from customer_identity.comparison.pairs import Flags, Levels, Pairs, Places, similarity
+
+_SAME_CITY = 0.88
 
 
-def address_levels(a: NormalisedRecord, b: NormalisedRecord) -> NDArray[np.int8]:
-    """Levels of whole addresses (columns in, one level a pair out); -1 where either has no street."""
-    columns = zip(
-        a.street, b.street, a.number, b.number, a.unit, b.unit, a.postcode, b.postcode, a.city, b.city, strict=True
-    )  # fmt: skip
-    return np.fromiter(
-        (_address(*row) if row[0] and row[1] else MISSING for row in columns), np.int8, count=len(a.street)
-    )
+def address_levels(pairs: Pairs) -> Levels:
+    """Levels of whole addresses; -1 where either has no street."""
+    streets = pairs.both("street")
+    out: Levels = np.where(streets, np.int8(0), np.int8(MISSING))
+    near, same_area = _near(pairs, streets)
+    rows = np.flatnonzero(near)
+    columns = (column for name in ("street", "number", "unit") for column in pairs.values(name, rows))
+    out[rows] = [_address(*row) for row in zip(*columns, same_area[rows].astype(int).tolist(), strict=True)]
+    return out
 
 
-def postcode_levels(a: Sequence[str], b: Sequence[str]) -> NDArray[np.int8]:
-    """3 equal, then one and two edits; also used for identity numbers."""
-    return np.fromiter((_edits(x, y) if x and y else MISSING for x, y in zip(a, b, strict=True)), np.int8, count=len(a))
+def edit_levels(pairs: Pairs, column: str, wanted: Flags) -> Levels:
+    """3 equal, then one and two edits: postcodes and identity numbers."""
+    both = wanted & pairs.both(column)
+    out: Levels = np.where(both, np.int8(3), np.int8(MISSING))
+    rows = np.flatnonzero(both & ~pairs.equal(column))
+    x, y = pairs.values(column, rows)
+    out[rows] = [max(0, 3 - Levenshtein.distance(p, q, score_cutoff=2)) for p, q in zip(x, y, strict=True)]
+    return out
 
 
-def city_levels(a: Sequence[str], b: Sequence[str]) -> NDArray[np.int8]:
+def city_levels(pairs: Pairs, wanted: Flags) -> Levels:
     """3 equal, 2 a slip, 1 alike, 0 another city."""
-    return np.fromiter((_city(x, y) if x and y else MISSING for x, y in zip(a, b, strict=True)), np.int8, count=len(a))
+    both = wanted & pairs.both("city")
+    out: Levels = np.where(both, np.int8(3), np.int8(MISSING))
+    rows = np.flatnonzero(both & ~pairs.equal("city"))
+    alike = similarity(*pairs.values("city", rows), JaroWinkler.similarity)
+    out[rows] = (alike > np.float32(_SAME_CITY)).astype(np.int8) + (alike > np.float32(0.75))
+    return out
 
 
-def region_levels(a: Sequence[str], b: Sequence[str]) -> NDArray[np.int8]:
-    """1 equal, 0 different."""
-    return np.fromiter((int(x == y) if x and y else MISSING for x, y in zip(a, b, strict=True)), np.int8, count=len(a))
+def _near(pairs: Pairs, streets: Flags) -> tuple[Flags, Flags]:
+    """(within one postcode slip or in the same city, or nothing known of either; some part of it equal)."""
+    postcodes, cities = streets & pairs.both("postcode"), streets & pairs.both("city")
+    same_area = (postcodes & pairs.equal("postcode")) | (cities & pairs.equal("city"))
+    near = same_area | (streets & ~postcodes & ~cities)
+    close = _chosen(postcodes & ~near)
+    x, y = pairs.values("postcode", close)
+    slips = [
+        len(p) - len(q) in {-1, 0, 1} and Levenshtein.distance(p, q, score_cutoff=1) <= 1
+        for p, q in zip(x, y, strict=True)
+    ]
+    near[close[np.array(slips, bool)]] = True
+    rest = _chosen(cities & ~near)
+    alike = similarity(*pairs.values("city", rest), JaroWinkler.similarity)
+    near[rest[alike > np.float32(_SAME_CITY)]] = True
+    return near, same_area
 
 
-def _address(  # noqa: PLR0917 - mapped over ten columns
-    street_a: str,
-    street_b: str,
-    number_a: str,
-    number_b: str,
-    unit_a: str,
-    unit_b: str,
-    postcode_a: str,
-    postcode_b: str,
-    city_a: str,
-    city_b: str,
+def _chosen(rows: Flags) -> Places:
+    return np.flatnonzero(rows)
+
+
+def _address(  # noqa: PLR0917 - mapped over seven columns
+    street_a: str, street_b: str, number_a: str, number_b: str, unit_a: str, unit_b: str, same_area: int
 ) -> int:
-    near, same_area = _near(postcode_a, postcode_b, city_a, city_b)
-    if not near:
-        return 0
+    """Of two addresses that are near each other."""
     alike = 100.0 if street_a == street_b else ratio(street_a, street_b)
     number_fits = not number_a or not number_b or number_a == number_b
     other_unit = bool(unit_a and unit_b and unit_a != unit_b)
@@ -61,25 +77,3 @@ def _address(  # noqa: PLR0917 - mapped over ten columns
     if alike > 75 and same_area and Levenshtein.distance(number_a, number_b) <= 1:
         return 3
     return 2 if alike > 60 else 1
-
-
-def _near(postcode_a: str, postcode_b: str, city_a: str, city_b: str) -> tuple[bool, bool]:
-    """(within one postcode slip or in the same city, or nothing known of either; some part of it equal)."""
-    postcodes = bool(postcode_a and postcode_b)
-    cities = bool(city_a and city_b)
-    equal = (postcodes and postcode_a == postcode_b) or (cities and city_a == city_b)
-    if equal or not (postcodes or cities):
-        return True, equal
-    close = postcodes and Levenshtein.distance(postcode_a, postcode_b) <= 1
-    return close or (cities and JaroWinkler.similarity(city_a, city_b) > 0.88), False
-
-
-def _edits(a: str, b: str) -> int:
-    return 3 if a == b else max(0, 3 - Levenshtein.distance(a, b, score_cutoff=2))
-
-
-def _city(a: str, b: str) -> int:
-    if a == b:
-        return 3
-    alike = JaroWinkler.similarity(a, b)
-    return 2 if alike > 0.88 else 1 if alike > 0.75 else 0

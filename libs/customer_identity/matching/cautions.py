@@ -13,6 +13,9 @@ from customer_identity.normalise.record import NormalisedRecord
 
 Flags = NDArray[np.bool_]
 _UNLIKE: Final = 0.6  # Jaro-Winkler
+_OF_WOMEN: Final = frozenset({"a", "e", "ia", "ina", "ine", "ette", "elle", "le", "la", "na", "ne"})
+_SLIP: Final = 3  # level of given names
+_NEARLY: Final = 2  # level of birth dates: nobody's partner is born within a slip or two of the day
 KNOWN_NAME_HOLDERS: Final = 3  # a given name seen this often is a name and no slip of another
 
 
@@ -29,6 +32,17 @@ class Cautions:
     contradicted: Flags
     look_alike: Flags
 
+    def one(self, row: int) -> "Cautions":
+        """The flags of one pair."""
+        return Cautions(*(getattr(self, name)[[row]] for name in self.__slots__))
+
+    def spread(self, rows: NDArray[np.intp], count: int) -> "Cautions":
+        """The same flags, which are of these rows, for `count` pairs; the others have none."""
+        out = np.zeros((len(self.__slots__), count), bool)
+        for at, name in enumerate(self.__slots__):
+            out[at, rows] = getattr(self, name)
+        return Cautions(*out)
+
     def limited(self, logit: NDArray[np.float64], levels: NDArray[np.int8]) -> NDArray[np.float64]:
         """The scores under the limits these flags set."""
         same_household = (
@@ -37,7 +51,11 @@ class Cautions:
             | (levels[:, f.EMAIL] >= f.EXACT[f.EMAIL] - 1)
             | ((levels[:, f.POSTCODE] == f.EXACT[f.POSTCODE]) & (levels[:, f.BIRTH_DATE] == f.MISSING))
         )
-        two_people = self.other_given_name & same_household & (levels[:, f.NATIONAL_ID] != f.EXACT[f.NATIONAL_ID])
+        other_id = levels[:, f.NATIONAL_ID] != f.EXACT[f.NATIONAL_ID]
+        # of the people of one company two may have one given name; whose name changes keeps the birth date
+        colleagues = self.contested & (levels[:, f.GIVEN] == f.EXACT[f.GIVEN]) & (levels[:, f.FAMILY] == 0)
+        colleagues &= levels[:, f.BIRTH_DATE] != f.EXACT[f.BIRTH_DATE]
+        two_people = ((self.other_given_name & same_household) | colleagues) & other_id
         out = np.where(two_people, np.minimum(logit, -2.0), logit)
         out = np.where(self.contested | self.name_only, np.minimum(out, 2.2), out)
         return np.where(self.suffix_conflict, np.minimum(out, -2.2), out)
@@ -51,9 +69,9 @@ def other_given_name(
     `level` is the given-name level; `known_…` that the name is in a nickname group or was seen often enough.
     """
     x, y = a.given, b.given
-    if not x or not y or x == y or level >= 3:
+    if not x or not y or x == y or level >= 3 or x.isascii() != y.isascii():
         return False
-    if 1 in (len(x), len(y)):
+    if x.isascii() and 1 in (len(x), len(y)):
         return x[0] != y[0]
     if x.startswith(y) or y.startswith(x):
         return False
@@ -65,7 +83,7 @@ def other_given_name(
 
 def unlike_given_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:
     """True when the given names are hardly two spellings of one, nor given and family name exchanged."""
-    if not (a.given and b.given):
+    if not (a.given and b.given) or a.given.isascii() != b.given.isascii():
         return False
     if a.roots and b.roots and not set(a.roots.split()).isdisjoint(b.roots.split()):
         return False
@@ -78,7 +96,9 @@ def unlike_given_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:
 
 def unlike_family_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:
     """True when both are known and hardly two spellings of one."""
-    return bool(a.family and b.family) and JaroWinkler.similarity(a.family, b.family) < _UNLIKE
+    if not (a.family and b.family) or a.family.isascii() != b.family.isascii():
+        return False
+    return JaroWinkler.similarity(a.family, b.family) < _UNLIKE
 
 
 def flags(
@@ -90,12 +110,11 @@ def flags(
 ) -> Cautions:
     """Everything the grades look at beside the score; `known_…`: that side's given name is a name and no slip."""
     count = len(pairs)
-    given_weak = np.fromiter((min(len(a.given), len(b.given)) <= 1 for a, b in pairs), bool, count=count)
-    anchored = (
-        (levels[:, f.BIRTH_DATE] == f.EXACT[f.BIRTH_DATE])
-        | (levels[:, f.NATIONAL_ID] == f.EXACT[f.NATIONAL_ID])
-        | (levels[:, f.EMAIL] == f.EXACT[f.EMAIL])
-    )
+    given_weak = np.fromiter((_says_little(a.given) or _says_little(b.given) for a, b in pairs), bool, count=count)
+    several = np.fromiter((bool(a.several or b.several) for a, b in pairs), bool, count=count)
+    anchored = (levels[:, f.BIRTH_DATE] == f.EXACT[f.BIRTH_DATE]) | (levels[:, f.NATIONAL_ID] == f.EXACT[f.NATIONAL_ID])
+    for row in np.flatnonzero(given_weak & ~anchored & (levels[:, f.EMAIL] == f.EXACT[f.EMAIL])).tolist():
+        anchored[row] = levels[row, f.BIRTH_DATE] >= _NEARLY or _own_address(*pairs[row])
     names = (f.GIVEN, f.FAMILY, f.MIDDLE, f.SUFFIX, f.GENDER, f.REGION)
     besides = [column for column in range(len(f.FIELDS)) if column not in names]
     agrees: Flags = levels[:, besides] >= np.array([2, 3, 2, 2, 2, 2, 2, 2])
@@ -104,10 +123,8 @@ def flags(
         other_given_name=_other_given_names(levels, pairs, known_left, known_right),
         suffix_conflict=levels[:, f.SUFFIX] == 0,
         name_only=np.logical_not(agrees.any(axis=1)),
-        weak_given_name=given_weak & ~anchored,
-        doubtful_given_name=np.fromiter((_two_slips_apart(a.given, b.given) for a, b in pairs), bool, count=count)
-        & (levels[:, f.GIVEN] < 3)
-        & (levels[:, f.FAMILY] == f.EXACT[f.FAMILY]),
+        weak_given_name=(given_weak & ~anchored) | several,
+        doubtful_given_name=_doubtful_names(levels, pairs),
         contradicted=(levels[:, f.BIRTH_DATE] == 0) | (levels[:, f.NATIONAL_ID] == 0),
         look_alike=np.fromiter((bool(a.look_alike or b.look_alike) for a, b in pairs), bool, count=count),
     )
@@ -135,6 +152,44 @@ def _other_given_names(
         bool,
         count=len(pairs),
     )
+
+
+def _doubtful_names(levels: NDArray[np.int8], pairs: Sequence[tuple[NormalisedRecord, NormalisedRecord]]) -> Flags:
+    """Given names two slips apart in one family, two names however alike (Mark, Mary), numbered names."""
+    given, family = levels[:, f.GIVEN], levels[:, f.FAMILY]
+    rows = np.flatnonzero(((given >= 0) & (given <= _SLIP)) | ((family >= 0) & (family < f.EXACT[f.FAMILY])))
+    out = np.zeros(len(pairs), bool)
+    for row in rows.tolist():
+        a, b = pairs[row]
+        slips = family[row] == f.EXACT[f.FAMILY] and given[row] < _SLIP and _two_slips_apart(a.given, b.given)
+        numbered = _numbered(a.given + a.family) and _numbered(b.given + b.family)
+        out[row] = slips or two_names(a, b) or numbered
+    return out
+
+
+def two_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:
+    """True for given names that are not one, however alike: of two families of names, or of a man and a woman."""
+    x, y = sorted((a.given, b.given), key=len)
+    if x == y or not x:
+        return False
+    if a.roots and b.roots:
+        return set(a.roots.split()).isdisjoint(b.roots.split())
+    return (y.startswith(x) and y[len(x) :] in _OF_WOMEN) or (x[:-1] == y[:-1] and {x[-1], y[-1]} == {"a", "o"})
+
+
+def _numbered(names: str) -> bool:
+    return any(letter.isdigit() for letter in names)
+
+
+def _own_address(a: NormalisedRecord, b: NormalisedRecord) -> bool:
+    """Whether an equal e-mail address is in the given name that one of the two has: a family's may be anybody's."""
+    given = max(a.given, b.given, key=len)
+    return len(given) >= 3 and (given in a.email_local or given in b.email_local)
+
+
+def _says_little(given: str) -> bool:
+    """Blank or an initial; a name of one letter is whole in scripts that write words."""
+    return not given or (len(given) == 1 and given.isascii())
 
 
 def _two_slips_apart(a: str, b: str) -> bool:

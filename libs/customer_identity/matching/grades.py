@@ -1,12 +1,20 @@
 """Grades: what a score and its cautions are good for."""
 
 from enum import IntEnum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from customer_identity.comparison import fields as f
 from customer_identity.matching.cautions import Cautions
 from customer_identity.matching.model import Model
+
+_KNOWN_BASE: Final = 200
+"""Records after which the model is fitted to the base for the first time."""
+_OF_A_PERSON: Final = [f.BIRTH_DATE, f.EMAIL, f.NATIONAL_ID]
+_IDENTIFIERS: Final = [*_OF_A_PERSON, f.PHONE, f.ADDRESS]
+_NOTHING_ELSE: Final = [*_OF_A_PERSON, f.MIDDLE, f.GENDER]
 
 
 class Grade(IntEnum):
@@ -23,10 +31,18 @@ class Grade(IntEnum):
         return self.name.lower()
 
 
-def grade(score: NDArray[np.float64], cautions: Cautions, model: Model) -> NDArray[np.int8]:
+def grade(
+    score: NDArray[np.float64],
+    cautions: Cautions,
+    model: Model,
+    levels: NDArray[np.int8],
+    records: NDArray[np.float64],
+) -> NDArray[np.int8]:
     """Grades of n pairs by their own scores; NONE for pairs not worth showing.
 
-    Certain asks for more than a high score: nothing must tell of two people.
+    Certain asks for more than a high score: nothing must tell of two people. And a score is worth what is known of the
+    base: while it has few `records` (the batch's own not counted) it shows neither what is rare in it nor how its
+    people differ, and only what is alike in every respect is certain.
     """
     doubt = (
         cautions.contested
@@ -37,7 +53,17 @@ def grade(score: NDArray[np.float64], cautions: Cautions, model: Model) -> NDArr
         | cautions.doubtful_given_name
         | cautions.contradicted
     )
-    return np.where((score >= model.certain) & ~doubt, np.int8(Grade.CERTAIN), plain_grade(score, model))
+    trusted = (records >= _KNOWN_BASE) | _alike(levels)
+    return np.where((score >= model.certain) & ~doubt & trusted, np.int8(Grade.CERTAIN), plain_grade(score, model))
+
+
+def _alike(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Equal names and two equal identifiers, one of them of a person and not of a household; nothing differs."""
+    equal = levels == np.asarray(f.EXACT)
+    named = equal[:, f.GIVEN] & equal[:, f.FAMILY]
+    identified = equal[:, _OF_A_PERSON].any(axis=1) & (equal[:, _IDENTIFIERS].sum(axis=1) >= 2)
+    out: NDArray[np.bool_] = named & identified & (levels[:, _NOTHING_ELSE] != 0).all(axis=1)
+    return out
 
 
 def plain_grade(score: NDArray[np.float64], model: Model) -> NDArray[np.int8]:

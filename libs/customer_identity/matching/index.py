@@ -1,14 +1,22 @@
 """What the matcher asks of an index of records, and an index in memory (the service has one in PostgreSQL)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from functools import lru_cache
+from itertools import chain, repeat
+from typing import Final, NamedTuple, Protocol
 
-from customer_identity.blocking import Key, identifier_keys, key_code, keys_of
+import numpy as np
+from numpy.typing import NDArray
+
+from customer_identity.blocking import RECENT_RECORDS, Keys, identifier_keys, key_code, keys_of
 from customer_identity.comparison.fields import FIELDS
 from customer_identity.normalise.record import NormalisedRecord
+from frozen_values import dataclass
 
+_TENANTS: Final = 1_024
 _VALUE_SPACE: Final = 1000  # key families are below, value counters above: one hash space for both
+
+Longs = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +34,7 @@ class Entry:
         """Ids only."""
         return f"Entry({self.number}, {self.tenant_id!r}, {self.customer_id!r})"
 
-    def blocking_keys(self) -> tuple[Key, ...]:
+    def blocking_keys(self) -> Keys:
         """Blocking keys."""
         return keys_of(self.tenant_id, self.record)
 
@@ -34,25 +42,39 @@ class Entry:
         """Codes of e-mail address and phone number."""
         return identifier_keys(self.tenant_id, self.record)
 
+    def value_codes(self) -> tuple[int, ...]:
+        """Counters of its values by field; 0, which counts nothing, for absent ones."""
+        return value_codes(self.tenant_id, self.record)
+
     def counters(self) -> tuple[int, ...]:
         """Everything this record is counted under: its tenant's records, its filled fields, its values."""
-        values = field_values(self.record)
-        filled = tuple(filled_code(self.tenant_id, position) for position, value in enumerate(values) if value)
-        held = tuple(value_code(self.tenant_id, position, value) for position, value in enumerate(values) if value)
-        return (records_code(self.tenant_id), *filled, *held)
+        held = self.value_codes()
+        filled = filled_codes(self.tenant_id)
+        return (
+            records_code(self.tenant_id),
+            *(code for code, value in zip(filled, held, strict=True) if value),
+            *(value for value in held if value),
+        )
+
+
+class Postings(NamedTuple):
+    """Holders of keys: record `numbers[i]` has the key at place `at[i]` of those asked for, in that order."""
+
+    at: NDArray[np.intp]
+    numbers: Longs
 
 
 class Index(Protocol):
     """Records by key. All calls are for a whole batch; implementations answer each in one round trip."""
 
-    def holders(self, keys: Iterable[Key]) -> Mapping[int, Sequence[int]]:
-        """Numbers of the records under each key, at most cap + 2 of them (enough to see that a key is too common)."""
+    def postings(self, codes: Sequence[int], caps: Sequence[int]) -> Postings:
+        """The records under each key, at most cap + 2 of them (enough to see that a key is too common)."""
 
     def entries(self, numbers: Iterable[int]) -> Mapping[int, Entry]:
         """The records of these numbers; erased ones are left out."""
 
-    def counts(self, codes: Iterable[int]) -> Mapping[int, int]:
-        """How many records are counted under each code; codes never seen are left out."""
+    def counts(self, codes: Sequence[int]) -> Longs:
+        """How many records are counted under each code."""
 
     def contested(self, identifiers: Iterable[int]) -> set[int]:
         """Those of the identifiers that people of clearly different names share."""
@@ -72,19 +94,23 @@ def field_values(record: NormalisedRecord) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=_TENANTS)
 def records_code(tenant_id: str) -> int:
     """Counter of a tenant's records."""
     return key_code(tenant_id, _VALUE_SPACE, "")
 
 
+@lru_cache(maxsize=_TENANTS)
 def duplicates_code(tenant_id: str) -> int:
     """Counter of the pairs found in a tenant's records."""
     return key_code(tenant_id, _VALUE_SPACE, "duplicates")
 
 
-def filled_code(tenant_id: str, field: int) -> int:
-    """Counter of a tenant's records that have this field."""
-    return key_code(tenant_id, _VALUE_SPACE + 1 + len(FIELDS) + field, "")
+@lru_cache(maxsize=_TENANTS)
+def filled_codes(tenant_id: str) -> tuple[int, ...]:
+    """Counters of a tenant's records that have each field."""
+    first = _VALUE_SPACE + 1 + len(FIELDS)
+    return tuple(key_code(tenant_id, first + field, "") for field in range(len(FIELDS)))
 
 
 def value_code(tenant_id: str, field: int, value: str) -> int:
@@ -92,42 +118,48 @@ def value_code(tenant_id: str, field: int, value: str) -> int:
     return key_code(tenant_id, _VALUE_SPACE + 1 + field, value)
 
 
+@lru_cache(maxsize=RECENT_RECORDS)
+def value_codes(tenant_id: str, record: NormalisedRecord) -> tuple[int, ...]:
+    """Counters of a record's values by field; 0, which counts nothing, for absent ones."""
+    first = _VALUE_SPACE + 1
+    return tuple(
+        key_code(tenant_id, first + field, value) if value else 0 for field, value in enumerate(field_values(record))
+    )
+
+
 class MemoryIndex:
     """An index for one run over a file. Nothing is ever removed."""
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
-        self._postings: dict[
-            int, int | list[int]
-        ] = {}  # most keys have one holder: a bare number costs a tenth of a list
+        # most keys have one holder: a bare number costs a tenth of a list
+        self._postings: dict[int, int | list[int]] = {}
         self._counts: dict[int, int] = {}
         self._contested: set[int] = set()
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Adds records whose numbers continue those already here."""
+        counts = self._counts
+        self._entries.extend(entries)
         for entry in entries:
-            self._entries.append(entry)
-            for key in entry.blocking_keys():
-                self._post(key, entry.number)
+            self._post(entry.number, entry.blocking_keys())
             for code in entry.counters():
-                self._counts[code] = self._counts.get(code, 0) + 1
+                counts[code] = counts.get(code, 0) + 1
 
-    def holders(self, keys: Iterable[Key]) -> Mapping[int, Sequence[int]]:
+    def postings(self, codes: Sequence[int], caps: Sequence[int]) -> Postings:  # noqa: ARG002 - what is kept is capped
         """See Index."""
-        out: dict[int, Sequence[int]] = {}
-        for key in keys:
-            held = self._postings.get(key.code)
-            if held is not None:
-                out[key.code] = (held,) if isinstance(held, int) else held
-        return out
+        found = [(held,) if isinstance(held, int) else held for held in map(self._postings.get, codes, repeat(()))]
+        lengths = np.fromiter(map(len, found), np.intp, count=len(found))
+        numbers = np.fromiter(chain.from_iterable(found), np.int64, count=int(lengths.sum()))
+        return Postings(np.repeat(np.arange(len(found)), lengths), numbers)
 
     def entries(self, numbers: Iterable[int]) -> Mapping[int, Entry]:
         """See Index."""
         return {number: self._entries[number] for number in numbers}
 
-    def counts(self, codes: Iterable[int]) -> Mapping[int, int]:
+    def counts(self, codes: Sequence[int]) -> Longs:
         """See Index."""
-        return {code: self._counts[code] for code in codes if code in self._counts}
+        return np.fromiter(map(self._counts.get, codes, repeat(0)), np.int64, count=len(codes))
 
     def count(self, code: int, more: int) -> None:
         """Adds to a counter."""
@@ -141,11 +173,13 @@ class MemoryIndex:
         """See Index."""
         self._contested.update(identifiers)
 
-    def _post(self, key: Key, number: int) -> None:
-        held = self._postings.get(key.code)
-        if held is None:
-            self._postings[key.code] = number
-        elif isinstance(held, int):
-            self._postings[key.code] = [held, number]
-        elif len(held) < key.cap + 2:
-            held.append(number)
+    def _post(self, number: int, keys: Keys) -> None:
+        postings = self._postings
+        for code, cap in zip(keys.codes, keys.caps, strict=True):
+            held = postings.get(code)
+            if held is None:
+                postings[code] = number
+            elif isinstance(held, int):
+                postings[code] = [held, number]
+            elif len(held) < cap + 2:
+                held.append(number)

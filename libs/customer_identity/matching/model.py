@@ -6,8 +6,10 @@ level of each field occurs in them. (Fellegi and Sunter 1969, with several kinds
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from typing import Any, Final
 
 from customer_identity.comparison.fields import FIELDS
@@ -16,6 +18,8 @@ from customer_identity.faults import IdentityFault
 FORMAT: Final = 1
 _NAMES: Final = tuple(field.name for field in FIELDS)
 _ROUNDING_LOW, _ROUNDING_HIGH = 0.98, 1.02  # what people's rounding may make of a sum of 1
+_LONGEST_NAME: Final = 100  # of the version and of an explanation; events take 200
+_LARGEST_CORRECTION: Final = 10.0  # nats; no field's weight is much larger than that
 _LOWEST: Final = 1e-7  # no level is impossible; one freak pair must not weigh infinitely much
 
 
@@ -57,6 +61,10 @@ class Model:
     certain: float
     probable: float
     possible: float
+    corrections: Mapping[str, tuple[float, ...]] = dataclass_field(default_factory=dict)
+    """Nats by level that people's decisions add to a field's weight; fields they say nothing of are left out."""
+    certain_rejected: bool = False
+    """People rejected more of what was certain than its precision allows: corrections then take certainty away, too."""
 
     def renamed(self, version: str) -> "Model":
         """The same model under another version."""
@@ -71,7 +79,7 @@ def parse_model(text: str) -> Model:
     """
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"the model is not JSON: {error}") from error
     if not isinstance(data, dict) or "format" not in data:
         raise ModelError("the file is JSON, but no matching model: it has no 'format'")
@@ -99,6 +107,8 @@ def format_model(model: Model) -> str:
         ],
         "rarity": {name: {"free_holders": r.free_holders, "unseen": r.unseen} for name, r in model.rarity.items()},
     }
+    if model.corrections:
+        data |= {"corrections": _rounded(model.corrections), "certain_rejected": model.certain_rejected}
     return _one_line_a_list(json.dumps(data, indent=1)) + "\n"
 
 
@@ -123,11 +133,27 @@ def _model(data: dict[str, Any]) -> Model:
         certain=float(data["grades"]["certain"]),
         probable=float(data["grades"]["probable"]),
         possible=float(data["grades"]["possible"]),
+        corrections=_corrections(data.get("corrections", {})),
+        certain_rejected=data.get("certain_rejected", False) is True,
     )
+    for name in (model.version, *(e.name for e in model.explanations)):  # candidates carry them
+        if not name.isprintable() or not 1 <= len(name) <= _LONGEST_NAME:
+            raise ValueError(f"a name has 1 to {_LONGEST_NAME} letters, not {len(name)} or others")
     unknown = set(model.rarity) - set(_NAMES)
     if unknown or not 0 <= model.possible <= model.probable <= model.certain <= 1 or model.duplicates_per_record <= 0:
         raise ValueError(f"unknown fields {sorted(unknown)}, or grades out of order")
     return model
+
+
+def _corrections(data: Mapping[str, list[float]]) -> dict[str, tuple[float, ...]]:
+    widths = {field.name: len(field.levels) for field in FIELDS}
+    out = {name: tuple(float(nats) for nats in values) for name, values in data.items()}
+    for name, values in out.items():
+        if len(values) != widths.get(name):
+            raise ValueError(f"corrections of {name!r}: an unknown field, or not a number for each of its levels")
+        if not all(math.isfinite(nats) and abs(nats) <= _LARGEST_CORRECTION for nats in values):
+            raise ValueError(f"corrections of {name!r} are beyond {_LARGEST_CORRECTION:g} nats")
+    return out
 
 
 def _distributions(data: Mapping[str, list[float]], *, complete: bool) -> dict[str, tuple[float, ...]]:

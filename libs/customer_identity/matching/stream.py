@@ -1,18 +1,20 @@
 """A stream of records matched in memory: each meets only those before it, and the model learns as it goes."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from customer_identity.matching.clusters import Clusters
 from customer_identity.matching.context import in_context
+from customer_identity.matching.corrections import Judged, corrected, judged
+from customer_identity.matching.finding import Finder, Finding
 from customer_identity.matching.grades import Grade, plain_grade
-from customer_identity.matching.index import Entry, MemoryIndex, duplicates_code
+from customer_identity.matching.index import duplicates_code
 from customer_identity.matching.learning import Learner
 from customer_identity.matching.matcher import Matcher, Matches
 from customer_identity.matching.model import Model
-from customer_identity.normalise import normalise
 from customer_identity.records import CustomerRecord
 
 
@@ -35,7 +37,9 @@ class Stream:
         self.capped_keys = 0
         self._tenant_id = tenant_id
         self._link_sources = link_sources
-        self._index = MemoryIndex()
+        self._finder = Finder(model, tenant_id=tenant_id, link_sources=link_sources)
+        self._index = self._finder.index
+        self._duplicates = 0
         self._learner = Learner(model)
         self._clusters = Clusters()
         self._ids: list[str] = []
@@ -43,45 +47,53 @@ class Stream:
 
     def match(self, customers: Sequence[CustomerRecord]) -> list[StreamPair]:
         """The pairs of a batch with everything before it, and within it."""
-        entries = self._entries(customers)
-        self._index.add(entries)
-        matcher = Matcher(self.model, self._index)
-        matches = matcher.match(entries, only_earlier=True, link_sources=self._link_sources)
+        return self.judge(self._finder.find(customers))
+
+    def judge(self, finding: Finding) -> list[StreamPair]:
+        """The pairs of a batch worth telling of, among those found: here, or by another finder of all these records."""
+        entries, found = self._taken_in(finding)
+        matches = Matcher(self.model, self._index).score(found)
         self.candidate_pairs += len(matches.left)
         self.capped_keys += matches.capped_keys
-        found = list(self._told(matches))
-        self._index.count(duplicates_code(self._tenant_id), int((matches.grade >= Grade.PROBABLE).sum()))
+        told = list(self._told(matches))
+        duplicates = int((matches.grade >= Grade.PROBABLE).sum())
+        self._duplicates += duplicates
+        self._index.count(duplicates_code(self._tenant_id), duplicates)
         self._learner.observe(entries, matches)
-        if self._learner.due():
+        if self._learner.due() and not self.model.corrections:  # they belong to the numbers they were learned beside
             self.model = self._learner.refit()
-        return found
+        return told
 
-    def refit(self) -> Model:
-        """The model, fitted to all that was seen."""
-        self.model = self._learner.refit()
-        return self.model
+    def refit(self, labelled: Sequence[tuple[str, str, bool]] = ()) -> Model:
+        """The model, fitted to all that was seen, and to pairs of its records (ids, whether they show one person)."""
+        fitted = self._learner.refit()
+        if labelled:
+            fitted = corrected(fitted, self._judged(labelled), records=len(self._ids), duplicates=self._duplicates)
+        self.model = fitted
+        return fitted
 
     def clusters(self) -> Iterator[tuple[str, str]]:
         """Every customer id with that of its cluster."""
         for number, customer_id in enumerate(self._ids):
             yield customer_id, self._ids[self._clusters.root(number)]
 
-    def _entries(self, customers: Sequence[CustomerRecord]) -> list[Entry]:
-        first = len(self._ids)
-        self._ids.extend(customer.customer_id for customer in customers)
-        self._sources.extend(customer.source for customer in customers)
-        self._clusters.add(len(customers))
-        return [
-            Entry(
-                number=first + offset,
-                tenant_id=self._tenant_id,
-                customer_id=customer.customer_id,
-                version=customer.version,
-                source=customer.source,
-                record=normalise(customer),
-            )
-            for offset, customer in enumerate(customers)
-        ]
+    def _judged(self, labelled: Sequence[tuple[str, str, bool]]) -> Judged:
+        numbers = {customer_id: number for number, customer_id in enumerate(self._ids)}
+        ends = [(numbers[a], numbers[b]) for a, b, _ in labelled]
+        entries = self._index.entries({number for pair in ends for number in pair})
+        matcher = Matcher(self.model, self._index)
+        matches = matcher.compare_pairs([entries[one] for one, _ in ends], [entries[other] for _, other in ends])
+        return judged(matches, [same for _, _, same in labelled], self.model)
+
+    def _taken_in(self, finding: Finding) -> Finding:
+        """The same, with what only judging knows: how many duplicates there were before."""
+        entries, found = finding
+        self._ids.extend(entry.customer_id for entry in entries)
+        self._sources.extend(entry.source for entry in entries)
+        self._clusters.add(len(entries))
+        self._index.contest(found.contested)
+        before = np.full(len(entries), float(self._duplicates))
+        return Finding(entries, replace(found, frequencies=replace(found.frequencies, duplicates=before)))
 
     def _told(self, matches: Matches) -> Iterator[StreamPair]:
         lefts, rights = ([entry.number for entry in side] for side in (matches.left, matches.right))

@@ -1,13 +1,13 @@
 """Fitted models by tenant: which one scores, and the samples of records that the next is fitted to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
 from customer_identity.matching.index import Entry
-from dedupe_detector.adapters.postgres_index import entry_of
+from dedupe_detector.adapters.postgres_index import entries_of_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class FittedModel:
 # The pinned one, else the newest.
 _SCORING = text("""
     SELECT DISTINCT ON (tenant_id) tenant_id, version FROM detector.models
-    WHERE tenant_id = ANY(CAST(:tenants AS text[])) ORDER BY tenant_id, pinned DESC, records DESC, fitted_at DESC
+    WHERE tenant_id = ANY(CAST(:tenants AS text[])) ORDER BY tenant_id, pinned DESC, fitted_at DESC
 """)
 _MODEL = text("SELECT model FROM detector.models WHERE tenant_id = :tenant AND version = :version")
 _INSERT = text("""
@@ -33,7 +33,7 @@ _INSERT = text("""
 """)
 _LIST = text("""
     SELECT tenant_id, version, records, pinned, fitted_at FROM detector.models
-    WHERE tenant_id = :tenant ORDER BY records DESC, fitted_at DESC
+    WHERE tenant_id = :tenant ORDER BY fitted_at DESC
 """)
 _UNPIN = text("UPDATE detector.models SET pinned = false WHERE tenant_id = :tenant AND pinned")
 _PIN = text("UPDATE detector.models SET pinned = true WHERE tenant_id = :tenant AND version = :version")
@@ -49,13 +49,17 @@ _TENANTS = text("""
     FROM tenants t
     LEFT JOIN LATERAL (
         SELECT records, pinned FROM detector.models WHERE tenant_id = t.tenant_id
-        ORDER BY pinned DESC, records DESC LIMIT 1
+        ORDER BY pinned DESC, fitted_at DESC LIMIT 1
     ) AS m ON true
     WHERE t.tenant_id IS NOT NULL
 """)
 _SAMPLE = text("""
     SELECT number, tenant_id, customer_id, version, source, comparable FROM detector.records
     WHERE tenant_id = :tenant AND comparable IS NOT NULL ORDER BY random() LIMIT :size
+""")
+_WHOLE = text("""
+    SELECT number, tenant_id, customer_id, version, source, comparable FROM detector.records
+    WHERE tenant_id = :tenant AND comparable IS NOT NULL ORDER BY number
 """)
 _ALONE = text("SELECT pg_try_advisory_xact_lock(hashtext('detector.models'), 0)")
 
@@ -100,7 +104,14 @@ def fitted_to(connection: Connection) -> Mapping[str, int]:
 
 def sample(connection: Connection, tenant: str, size: int) -> list[Entry]:
     """So many of a tenant's records, drawn at random."""
-    return [entry_of(*row) for row in connection.execute(_SAMPLE, {"tenant": tenant, "size": size})]
+    return entries_of_rows([tuple(row) for row in connection.execute(_SAMPLE, {"tenant": tenant, "size": size})])
+
+
+def whole_tenant(connection: Connection, tenant: str) -> Iterator[Entry]:
+    """All records of a tenant in the order in which they came, a page at a time."""
+    rows = connection.execution_options(yield_per=2_000).execute(_WHOLE, {"tenant": tenant})
+    for page in rows.partitions():
+        yield from entries_of_rows([tuple(row) for row in page])
 
 
 def alone(connection: Connection) -> bool:

@@ -1,10 +1,13 @@
 """Found pairs: their state, revision and evidence. A row's lock decides which of two workers tells of a pair."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
+
+from event_runtime.columns import byteas, longs, texts
+from event_runtime.database import execute
+from frozen_values import dataclass
 
 OPEN: Final = "OPEN"
 WITHDRAWN: Final = "WITHDRAWN"
@@ -51,11 +54,11 @@ def pair_key(tenant_id: str, one: str, other: str) -> PairKey:
 # A pair asserted not-duplicate before it was ever compared (evidence null) takes the first comparison as what was known
 # then. A pair row that another worker has just written with the same evidence does not come back: it told of it.
 # The same evidence may come to another grade, by a newer model or by other records; what people decided stands.
-_RECORD = text("""
+_RECORD = """
     INSERT INTO detector.pairs AS p (tenant_id, a, b, state, revision, grade, score, evidence)
     SELECT tenant_id, a, b, state, 1, grade, score, evidence
-    FROM unnest(CAST(:tenants AS text[]), CAST(:as AS text[]), CAST(:bs AS text[]), CAST(:states AS text[]),
-        CAST(:grades AS smallint[]), CAST(:scores AS float8[]), CAST(:evidence AS bytea[]))
+    FROM unnest(%(tenants)s::text[], %(as)s::text[], %(bs)s::text[], %(states)s::text[],
+        %(grades)s::smallint[], %(scores)s::float8[], %(evidence)s::bytea[])
         AS t (tenant_id, a, b, state, grade, score, evidence)
     ORDER BY tenant_id, a, b
     ON CONFLICT (tenant_id, a, b) DO UPDATE SET
@@ -67,22 +70,25 @@ _RECORD = text("""
         changed_at = clock_timestamp()
     WHERE p.evidence IS DISTINCT FROM excluded.evidence OR (p.state <> 'NOT_DUPLICATE' AND p.grade <> excluded.grade)
     RETURNING tenant_id, a, b, state, revision, grade, previous_grade
-""")
-_OPEN_OF = text("""
-    SELECT w.tenant_id, w.customer_id, CASE WHEN p.a = w.customer_id THEN p.b ELSE p.a END AS other
-    FROM unnest(CAST(:tenants AS text[]), CAST(:ids AS text[])) AS w (tenant_id, customer_id)
-    JOIN detector.pairs p ON p.tenant_id = w.tenant_id AND (p.a = w.customer_id OR p.b = w.customer_id)
-    WHERE p.state = 'OPEN'
-""")
-_LINKS = text("""
-    WITH w AS (SELECT * FROM unnest(CAST(:tenants AS text[]), CAST(:ids AS text[])) AS t (tenant_id, customer_id))
+"""
+_OPEN_OF = """
+    WITH w AS (SELECT * FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS t (tenant_id, customer_id))
     SELECT p.tenant_id, p.a, p.b FROM w JOIN detector.pairs p ON p.tenant_id = w.tenant_id AND p.a = w.customer_id
-    WHERE p.state IN ('OPEN', 'MERGED') AND p.score >= :least
+    WHERE p.state = 'OPEN'
     UNION
     SELECT p.tenant_id, p.a, p.b FROM w JOIN detector.pairs p ON p.tenant_id = w.tenant_id AND p.b = w.customer_id
-    WHERE p.state IN ('OPEN', 'MERGED') AND p.score >= :least
+    WHERE p.state = 'OPEN'
     ORDER BY tenant_id, a, b
-""")
+"""
+_LINKS = """
+    WITH w AS (SELECT * FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS t (tenant_id, customer_id))
+    SELECT p.tenant_id, p.a, p.b FROM w JOIN detector.pairs p ON p.tenant_id = w.tenant_id AND p.a = w.customer_id
+    WHERE p.state IN ('OPEN', 'MERGED') AND p.score >= %(least)s
+    UNION
+    SELECT p.tenant_id, p.a, p.b FROM w JOIN detector.pairs p ON p.tenant_id = w.tenant_id AND p.b = w.customer_id
+    WHERE p.state IN ('OPEN', 'MERGED') AND p.score >= %(least)s
+    ORDER BY tenant_id, a, b
+"""
 _CLOSE = text("""
     UPDATE detector.pairs p SET state = :state, revision = p.revision + 1, previous_grade = p.grade,
         evidence = CASE WHEN CAST(:forget AS boolean) THEN NULL ELSE p.evidence END, changed_at = clock_timestamp()
@@ -90,25 +96,43 @@ _CLOSE = text("""
     WHERE p.tenant_id = t.tenant_id AND p.a = t.a AND p.b = t.b AND p.state = 'OPEN'
     RETURNING p.tenant_id, p.a, p.b, p.state, p.revision, p.grade, p.previous_grade
 """)
-_ASSERT = text("""
-    INSERT INTO detector.pairs AS p (tenant_id, a, b, state, revision, grade, score, evidence)
+# Whoever is writing one of these pairs is waited for: what it tells of has to be withdrawn.
+_PLACE = text("""
+    INSERT INTO detector.pairs (tenant_id, a, b, state, revision, grade, score, evidence)
     SELECT tenant_id, a, b, 'NOT_DUPLICATE', 0, 0, 0, NULL
     FROM unnest(CAST(:tenants AS text[]), CAST(:as AS text[]), CAST(:bs AS text[])) AS t (tenant_id, a, b)
-    ORDER BY tenant_id, a, b
-    ON CONFLICT (tenant_id, a, b) DO UPDATE SET state = 'NOT_DUPLICATE', changed_at = clock_timestamp()
-    WHERE p.state <> 'NOT_DUPLICATE'
+    ORDER BY tenant_id, a, b ON CONFLICT DO NOTHING
+""")
+_LOCK = text("""
+    SELECT FROM detector.pairs p
+    JOIN unnest(CAST(:tenants AS text[]), CAST(:as AS text[]), CAST(:bs AS text[])) AS t (tenant_id, a, b)
+        USING (tenant_id, a, b)
+    ORDER BY p.tenant_id, p.a, p.b FOR UPDATE OF p
+""")
+_ASSERT = text("""
+    UPDATE detector.pairs p SET state = 'NOT_DUPLICATE', changed_at = clock_timestamp()
+    FROM unnest(CAST(:tenants AS text[]), CAST(:as AS text[]), CAST(:bs AS text[])) AS t (tenant_id, a, b)
+    WHERE p.tenant_id = t.tenant_id AND p.a = t.a AND p.b = t.b AND p.state <> 'NOT_DUPLICATE'
+""")
+_MERGED_AMONG = text("""
+    SELECT a, b FROM detector.pairs WHERE tenant_id = :tenant AND state = 'MERGED'
+        AND a = ANY(CAST(:ids AS text[])) AND b = ANY(CAST(:ids AS text[])) ORDER BY a, b
 """)
 _RETRACT = text("""
     UPDATE detector.pairs p SET state = 'WITHDRAWN', evidence = NULL, changed_at = clock_timestamp()
     FROM unnest(CAST(:tenants AS text[]), CAST(:as AS text[]), CAST(:bs AS text[])) AS t (tenant_id, a, b)
     WHERE p.tenant_id = t.tenant_id AND p.a = t.a AND p.b = t.b AND p.state IN ('NOT_DUPLICATE', 'MERGED')
 """)
-_ASSERTED_AMONG = text("""
-    SELECT DISTINCT t.pair FROM unnest(CAST(:pairs AS int[]), CAST(:tenants AS text[]), CAST(:ids AS text[]))
+_ASSERTED_AMONG = """
+    SELECT DISTINCT t.pair FROM unnest(%(pairs)s::bigint[], %(tenants)s::text[], %(ids)s::text[])
         AS t (pair, tenant_id, customer_id)
     JOIN detector.pairs p ON p.tenant_id = t.tenant_id AND p.a = t.customer_id AND p.state = 'NOT_DUPLICATE'
-    JOIN unnest(CAST(:pairs AS int[]), CAST(:tenants AS text[]), CAST(:ids AS text[]))
+    JOIN unnest(%(pairs)s::bigint[], %(tenants)s::text[], %(ids)s::text[])
         AS u (pair, tenant_id, customer_id) ON u.pair = t.pair AND u.customer_id = p.b
+"""
+_BY_GRADE = text("""
+    SELECT grade, count(*) AS pairs FROM detector.pairs
+    WHERE state = 'OPEN' AND (CAST(:tenant AS text) IS NULL OR tenant_id = :tenant) GROUP BY grade
 """)
 
 
@@ -117,14 +141,15 @@ def record(connection: Connection, pairs: Iterable[ScoredPair]) -> list[PairChan
     rows = sorted(pairs, key=lambda pair: (pair.key.tenant_id, pair.key.a, pair.key.b))
     if not rows:
         return []
-    written = connection.execute(
+    written = execute(
+        connection,
         _RECORD,
         {
             **_columns([pair.key for pair in rows]),
             "states": [pair.state for pair in rows],
             "grades": [pair.grade for pair in rows],
             "scores": [pair.score for pair in rows],
-            "evidence": [pair.evidence for pair in rows],
+            "evidence": byteas([pair.evidence for pair in rows]),
         },
     )
     return [_change(row) for row in written]
@@ -132,33 +157,38 @@ def record(connection: Connection, pairs: Iterable[ScoredPair]) -> list[PairChan
 
 def open_pairs_of(connection: Connection, customers: Sequence[tuple[str, str]]) -> list[PairKey]:
     """Open pairs that (tenant, customer id)s are part of."""
-    rows = connection.execute(_OPEN_OF, {"tenants": [t for t, _ in customers], "ids": [c for _, c in customers]})
-    found = {pair_key(row.tenant_id, row.customer_id, row.other) for row in rows}
-    return sorted(found, key=lambda key: (key.tenant_id, key.a, key.b))
+    return _pairs(connection, _OPEN_OF, customers)
 
 
 def links(connection: Connection, customers: Sequence[tuple[str, str]], least: float) -> list[PairKey]:
     """Pairs of (tenant, customer id)s that are held for one person, with this score or a better one."""
-    if not customers:
-        return []
-    tenants, ids = (list(column) for column in zip(*customers, strict=True))
-    rows = connection.execute(_LINKS, {"tenants": tenants, "ids": ids, "least": least})
-    return [PairKey(tenant_id=row.tenant_id, a=row.a, b=row.b) for row in rows]
+    return _pairs(connection, _LINKS, customers, least=least)
 
 
 def close(connection: Connection, keys: Sequence[PairKey], state: str, *, forget: bool = False) -> list[PairChange]:
     """Closes those of the pairs that are open; `forget` drops the evidence, so that the next comparison is news."""
     if not keys:
         return []
-    return [_change(row) for row in connection.execute(_CLOSE, {**_columns(keys), "state": state, "forget": forget})]
+    closed = connection.execute(_CLOSE, {**_columns(keys), "state": state, "forget": forget})
+    return [_change(tuple(row)) for row in closed]
 
 
 def assert_not_duplicate(connection: Connection, keys: Sequence[PairKey]) -> list[PairChange]:
     """Marks pairs as different people until their evidence changes; returns those that stood open."""
+    if not keys:
+        return []
+    columns = _columns(sorted(keys, key=lambda key: (key.tenant_id, key.a, key.b)))
+    connection.execute(_PLACE, columns)
+    connection.execute(_LOCK, columns)
     closed = close(connection, keys, NOT_DUPLICATE)
-    if keys:
-        connection.execute(_ASSERT, _columns(sorted(keys, key=lambda key: (key.tenant_id, key.a, key.b))))
+    connection.execute(_ASSERT, columns)
     return closed
+
+
+def merged_among(connection: Connection, tenant_id: str, customers: Sequence[str]) -> list[PairKey]:
+    """Pairs of these customers that were closed because they became one identity."""
+    rows = connection.execute(_MERGED_AMONG, {"tenant": tenant_id, "ids": sorted(customers)})
+    return [PairKey(tenant_id=tenant_id, a=row.a, b=row.b) for row in rows]
 
 
 def retract(connection: Connection, keys: Sequence[PairKey]) -> None:
@@ -173,18 +203,35 @@ def asserted_among(connection: Connection, members: Sequence[tuple[str, Sequence
     if not flat:
         return set()
     pairs, tenants, ids = (list(column) for column in zip(*flat, strict=True))
-    return set(connection.execute(_ASSERTED_AMONG, {"pairs": pairs, "tenants": tenants, "ids": ids}).scalars())
+    asked = {"pairs": longs(pairs), "tenants": texts(tenants), "ids": texts(ids)}
+    return {pair for (pair,) in execute(connection, _ASSERTED_AMONG, asked)}
+
+
+def standing_by_grade(connection: Connection, tenant_id: str | None) -> dict[int, int]:
+    """How many pairs of a tenant, or of all of them, stand open by grade."""
+    return {row.grade: row.pairs for row in connection.execute(_BY_GRADE, {"tenant": tenant_id})}
 
 
 def _columns(keys: Sequence[PairKey]) -> dict[str, Any]:
     return {"tenants": [key.tenant_id for key in keys], "as": [key.a for key in keys], "bs": [key.b for key in keys]}
 
 
-def _change(row: Row[Any]) -> PairChange:
+def _pairs(
+    connection: Connection, statement: str, customers: Sequence[tuple[str, str]], **more: float
+) -> list[PairKey]:
+    if not customers:
+        return []
+    tenants, ids = (list(column) for column in zip(*customers, strict=True))
+    rows = execute(connection, statement, {"tenants": texts(tenants), "ids": texts(ids), **more})
+    return [PairKey(tenant_id=tenant, a=a, b=b) for tenant, a, b in rows]
+
+
+def _change(row: tuple[Any, ...]) -> PairChange:
+    tenant, a, b, state, revision, grade, previous_grade = row
     return PairChange(
-        key=PairKey(tenant_id=row.tenant_id, a=row.a, b=row.b),
-        state=row.state,
-        revision=row.revision,
-        grade=row.grade,
-        previous_grade=row.previous_grade,
+        key=PairKey(tenant_id=tenant, a=a, b=b),
+        state=state,
+        revision=revision,
+        grade=grade,
+        previous_grade=previous_grade,
     )

@@ -1,83 +1,125 @@
-"""The index of records in PostgreSQL: what the matcher asks, each in one statement a batch."""
+"""The index of records in PostgreSQL: what the matcher asks, each in one statement a batch.
+
+Numbers come back packed, as one value: a row for each of some thousand numbers would cost more than finding them.
+"""
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from sqlalchemy import Connection, text
+import numpy as np
+from sqlalchemy import Connection
 
-from customer_identity.blocking import Key
-from customer_identity.matching.index import Entry
+from customer_identity.matching.index import Entry, Longs, Postings
 from customer_identity.normalise.record import NormalisedRecord
+from event_runtime.columns import longs, texts
+from event_runtime.database import execute
 
-_ENTRIES = text("""
+_ENTRIES = """
     SELECT number, tenant_id, customer_id, version, source, comparable FROM detector.records
-    WHERE number = ANY(CAST(:numbers AS bigint[])) AND comparable IS NOT NULL
-""")
-_ENTRIES_BY_ID = text("""
+    WHERE number = ANY(%(numbers)s::bigint[]) AND comparable IS NOT NULL
+"""
+_ENTRIES_BY_ID = """
     SELECT r.number, r.tenant_id, r.customer_id, r.version, r.source, r.comparable
-    FROM unnest(CAST(:tenants AS text[]), CAST(:ids AS text[])) AS wanted (tenant_id, customer_id)
+    FROM unnest(%(tenants)s::text[], %(ids)s::text[]) AS wanted (tenant_id, customer_id)
     JOIN detector.records r USING (tenant_id, customer_id)
     WHERE r.comparable IS NOT NULL ORDER BY r.number
-""")
+"""
 # In the order in which `record_tables` locks them to store new versions, so that the two wait and do not deadlock.
-_HOLD = text("""
+_HOLD = """
     SELECT r.number, r.tenant_id, r.customer_id, r.version, r.source, r.comparable
     FROM detector.records r
-    JOIN unnest(CAST(:tenants AS text[]), CAST(:ids AS text[])) AS wanted (tenant_id, customer_id)
+    JOIN unnest(%(tenants)s::text[], %(ids)s::text[]) AS wanted (tenant_id, customer_id)
         USING (tenant_id, customer_id)
     WHERE r.comparable IS NOT NULL ORDER BY r.tenant_id, r.customer_id FOR SHARE OF r
-""")
-_COUNTS = text("SELECT code, held FROM detector.counters WHERE code = ANY(CAST(:codes AS bigint[])) AND held > 0")
-_CONTESTED = text("SELECT code FROM detector.contested WHERE code = ANY(CAST(:codes AS bigint[]))")
-_CONTEST = text("""
-    INSERT INTO detector.contested (code) SELECT code FROM unnest(CAST(:codes AS bigint[])) AS t (code) ORDER BY code
+"""
+# A key's postings are read no further than shows that it is too common.
+_POSTINGS = """
+    SELECT string_agg(int8send(k.at), ''), string_agg(int8send(p.number), '')
+    FROM unnest(%(codes)s::bigint[], %(caps)s::bigint[]) WITH ORDINALITY AS k (code, cap, at)
+    CROSS JOIN LATERAL (SELECT number FROM detector.postings WHERE code = k.code LIMIT k.cap + 2) AS p
+"""
+_COUNTS = """
+    SELECT string_agg(int8send(code), ''), string_agg(int8send(held), '')
+    FROM detector.counters WHERE code = ANY(%(codes)s::bigint[])
+"""
+_CONTESTED = "SELECT code FROM detector.contested WHERE code = ANY(%(codes)s::bigint[])"
+_CONTEST = """
+    INSERT INTO detector.contested (code) SELECT code FROM unnest(%(codes)s::bigint[]) AS t (code) ORDER BY code
     ON CONFLICT DO NOTHING
-""")
-_ADD_COUNTS = text("""
+"""
+_ADD_COUNTS = """
     INSERT INTO detector.counters AS c (code, held)
-    SELECT code, more FROM unnest(CAST(:codes AS bigint[]), CAST(:more AS bigint[])) AS t (code, more) ORDER BY code
+    SELECT code, more FROM unnest(%(codes)s::bigint[], %(more)s::bigint[]) AS t (code, more) ORDER BY code
     ON CONFLICT (code) DO UPDATE SET held = c.held + excluded.held
-""")
+"""
+_DROP_COUNTS = "DELETE FROM detector.counters WHERE code = ANY(%(codes)s::bigint[]) AND held <= 0"
+
+_VALUES: Final = len(NormalisedRecord._fields)
+
+
+class HotKeys:
+    """Keys that were seen to be too common, so that they need not be read again and again.
+
+    Holders are hardly ever taken away; what is remembered is forgotten after some minutes all the same.
+    """
+
+    _KEPT_S: Final = 300.0
+    _MOST: Final = 200_000
+
+    def __init__(self) -> None:
+        self._codes: set[int] = set()
+        self._since_s = time.monotonic()
+
+    def among(self, codes: Iterable[int]) -> set[int]:
+        """Those of the keys that are remembered."""
+        if time.monotonic() > self._since_s + self._KEPT_S or len(self._codes) > self._MOST:
+            self._codes.clear()
+            self._since_s = time.monotonic()
+        return self._codes.intersection(codes)
+
+    def add(self, codes: Iterable[int]) -> None:
+        """Remembers keys."""
+        self._codes.update(codes)
 
 
 class PostgresIndex:
     """The matcher's index (customer_identity.matching.index.Index) over one open connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, hot: HotKeys | None = None) -> None:
+        """Keys in `hot` are not looked up."""
         self._connection = connection
+        self._hot = hot or HotKeys()
 
-    def holders(self, keys: Iterable[Key]) -> Mapping[int, Sequence[int]]:
-        """See Index. A key's postings are read no further than shows that it is too common."""
-        by_cap: dict[int, list[int]] = {}
-        for key in keys:
-            by_cap.setdefault(key.cap, []).append(key.code)
-        if not by_cap:
-            return {}
-        parts = [
-            f"SELECT k.code, p.number FROM unnest(CAST(:codes_{cap} AS bigint[])) AS k (code) CROSS JOIN LATERAL "
-            f"(SELECT number FROM detector.postings WHERE code = k.code LIMIT {cap + 2}) AS p"
-            for cap in sorted(by_cap)
+    def postings(self, codes: Sequence[int], caps: Sequence[int]) -> Postings:
+        """See Index. For a key known to be too common the answer is made up: record 0, as often as shows it."""
+        hot = self._hot.among(codes)
+        asked = [
+            (place, code, cap) for place, (code, cap) in enumerate(zip(codes, caps, strict=True)) if code not in hot
         ]
-        rows = self._connection.execute(
-            text(" UNION ALL ".join(parts)), {f"codes_{cap}": codes for cap, codes in by_cap.items()}
-        )
-        out: dict[int, list[int]] = {}
-        for code, number in rows:
-            out.setdefault(code, []).append(number)
-        return out
+        if not asked:
+            return _with_hot(Postings(np.zeros(0, np.intp), np.zeros(0, np.int64)), codes, caps, hot)
+        places, asked_codes, asked_caps = (list(column) for column in zip(*asked, strict=True))
+        (row,) = execute(self._connection, _POSTINGS, {"codes": longs(asked_codes), "caps": longs(asked_caps)})
+        nth, numbers = _unpacked(row[0]) - 1, _unpacked(row[1])
+        order = np.argsort(nth, kind="stable")
+        nth, numbers = nth[order], numbers[order]
+        lengths = np.bincount(nth, minlength=len(asked))
+        too_common = np.flatnonzero(lengths > np.asarray(asked_caps) + 1).tolist()
+        self._hot.add(asked_codes[at] for at in too_common)
+        return _with_hot(Postings(np.asarray(places, np.intp)[nth], numbers), codes, caps, hot)
 
     def entries(self, numbers: Iterable[int]) -> Mapping[int, Entry]:
         """See Index."""
-        rows = self._connection.execute(_ENTRIES, {"numbers": list(numbers)})
-        return {row.number: entry_of(*row) for row in rows}
+        wanted = list(numbers)
+        rows = execute(self._connection, _ENTRIES, {"numbers": longs(wanted)}).fetchall() if wanted else []
+        return {entry.number: entry for entry in entries_of_rows(rows)}
 
     def entries_of(self, customers: Iterable[tuple[str, str]]) -> list[Entry]:
         """The indexed records of (tenant, customer id)s, by number; unknown and erased ones are left out."""
         wanted = sorted(set(customers))
-        rows = self._connection.execute(
-            _ENTRIES_BY_ID, {"tenants": [tenant for tenant, _ in wanted], "ids": [one for _, one in wanted]}
-        )
-        return [entry_of(*row) for row in rows]
+        return entries_of_rows(self._rows(_ENTRIES_BY_ID, wanted))
 
     def hold(self, customers: Iterable[tuple[str, str]]) -> Mapping[int, Entry]:
         """The records of (tenant, customer id)s by number, as nobody else changes them before this transaction ends.
@@ -85,50 +127,83 @@ class PostgresIndex:
         They are the newest committed ones, whatever was read before; unknown and erased ones are left out.
         """
         wanted = sorted(set(customers))
-        if not wanted:
-            return {}
-        rows = self._connection.execute(
-            _HOLD, {"tenants": [tenant for tenant, _ in wanted], "ids": [one for _, one in wanted]}
-        )
-        return {row.number: entry_of(*row) for row in rows}
+        return {entry.number: entry for entry in entries_of_rows(self._rows(_HOLD, wanted))}
 
-    def counts(self, codes: Iterable[int]) -> Mapping[int, int]:
+    def counts(self, codes: Sequence[int]) -> Longs:
         """See Index."""
-        rows = self._connection.execute(_COUNTS, {"codes": list(codes)})
-        return {row.code: row.held for row in rows}
+        distinct, which = np.unique(np.asarray(codes, np.int64), return_inverse=True)
+        held = np.zeros(len(distinct), np.int64)
+        if len(distinct):
+            (row,) = execute(self._connection, _COUNTS, {"codes": longs(distinct.tolist())})
+            held[np.searchsorted(distinct, _unpacked(row[0]))] = _unpacked(row[1])
+        return held[which]
 
     def contested(self, identifiers: Iterable[int]) -> set[int]:
         """See Index."""
-        return set(self._connection.execute(_CONTESTED, {"codes": list(identifiers)}).scalars())
+        codes = sorted(identifiers)
+        return {code for (code,) in execute(self._connection, _CONTESTED, {"codes": longs(codes)})} if codes else set()
 
     def contest(self, identifiers: Iterable[int]) -> None:
         """See Index."""
         if codes := sorted(identifiers):
-            self._connection.execute(_CONTEST, {"codes": codes})
+            execute(self._connection, _CONTEST, {"codes": longs(codes)})
 
     def add_counts(self, more: Mapping[int, int]) -> None:
-        """Adds to counters. Call it last: busy counters are rows that every worker of a tenant waits for."""
+        """Adds to counters. Call it last: busy counters are rows that every worker of a tenant waits for.
+
+        A counter that comes to nothing goes: it is a hash of somebody's value.
+        """
         changed = sorted((code, amount) for code, amount in more.items() if amount)
         if changed:
-            self._connection.execute(
-                _ADD_COUNTS, {"codes": [code for code, _ in changed], "more": [amount for _, amount in changed]}
-            )
+            codes, amounts = (list(column) for column in zip(*changed, strict=True))
+            execute(self._connection, _ADD_COUNTS, {"codes": longs(codes), "more": longs(amounts)})
+        fewer = [code for code, amount in changed if amount < 0]
+        if fewer:
+            execute(self._connection, _DROP_COUNTS, {"codes": longs(fewer)})
+
+    def _rows(self, statement: str, customers: Sequence[tuple[str, str]]) -> list[tuple[Any, ...]]:
+        if not customers:
+            return []
+        tenants, ids = (list(column) for column in zip(*customers, strict=True))
+        return execute(self._connection, statement, {"tenants": texts(tenants), "ids": texts(ids)}).fetchall()
 
 
-def entry_of(  # noqa: PLR0917 - the columns of a row, in its order
-    number: int, tenant_id: str, customer_id: str, version: int, source: str, comparable: str
-) -> Entry:
-    """An entry from its row."""
-    return Entry(
-        number=number,
-        tenant_id=tenant_id,
-        customer_id=customer_id,
-        version=version,
-        source=source,
-        record=NormalisedRecord(*json.loads(comparable)),
-    )
+def entries_of_rows(rows: Sequence[tuple[Any, ...]]) -> list[Entry]:
+    """Entries from rows of number, tenant, customer id, version, source and comparable."""
+    records = json.loads(f"[{','.join([row[5] for row in rows])}]")  # all at once: half the time
+    return [
+        Entry(
+            number=row[0],
+            tenant_id=row[1],
+            customer_id=row[2],
+            version=row[3],
+            source=row[4],
+            record=_record(record),
+        )
+        for row, record in zip(rows, records, strict=True)
+    ]
 
 
 def comparable_of(record: NormalisedRecord) -> str:
     """A record as its row holds it."""
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
+def _record(values: list[str]) -> NormalisedRecord:
+    """Rows of an earlier normaliser may have fewer values."""
+    return NormalisedRecord._make(values) if len(values) == _VALUES else NormalisedRecord(*values)
+
+
+def _unpacked(packed: bytes | None) -> Longs:
+    """The numbers of `string_agg(int8send(…))`; none of them: null."""
+    return np.frombuffer(packed or b"", ">i8").astype(np.int64)
+
+
+def _with_hot(found: Postings, codes: Sequence[int], caps: Sequence[int], hot: set[int]) -> Postings:
+    if not hot:
+        return found
+    places = [place for place, code in enumerate(codes) if code in hot]
+    made_up = np.repeat(places, [caps[place] + 2 for place in places])
+    at = np.concatenate([found.at, made_up])
+    order = np.argsort(at, kind="stable")
+    return Postings(at[order], np.concatenate([found.numbers, np.zeros(len(made_up), np.int64)])[order])

@@ -1,13 +1,18 @@
 """Writing records, their keys and their counters: set-based, one worker after the other on each customer."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from itertools import compress
 
-from sqlalchemy import Connection, text
+import numpy as np
+from sqlalchemy import Connection
 
 from customer_identity.matching.index import Entry
 from customer_identity.normalise.record import NORMALISER_VERSION, NormalisedRecord
-from dedupe_detector.adapters.postgres_index import PostgresIndex, comparable_of, entry_of
+from dedupe_detector.adapters.postgres_index import HotKeys, PostgresIndex, comparable_of, entries_of_rows
+from event_runtime.columns import longs, texts
+from event_runtime.database import execute
+from frozen_values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,47 +27,55 @@ class Version:
 
 
 # A new customer takes its row at once; who comes second, with whatever version, waits here and finds the row.
-_INSERT = text("""
+_INSERT = """
     INSERT INTO detector.records (tenant_id, customer_id, version, source, comparable, normaliser, erased)
-    SELECT tenant_id, customer_id, version, source, comparable, :normaliser, comparable IS NULL
-    FROM unnest(CAST(:tenants AS text[]), CAST(:ids AS text[]), CAST(:versions AS bigint[]), CAST(:sources AS text[]),
-        CAST(:comparables AS text[])) AS t (tenant_id, customer_id, version, source, comparable)
+    SELECT tenant_id, customer_id, version, source, comparable, %(normaliser)s, comparable IS NULL
+    FROM unnest(%(tenants)s::text[], %(ids)s::text[], %(versions)s::bigint[], %(sources)s::text[],
+        %(comparables)s::text[]) AS t (tenant_id, customer_id, version, source, comparable)
     ORDER BY tenant_id, customer_id
     ON CONFLICT DO NOTHING
     RETURNING number, tenant_id, customer_id
-""")
-_LOCK = text("""
+"""
+_LOCK = """
     SELECT r.number, r.tenant_id, r.customer_id, r.version, r.source, r.comparable, r.erased
     FROM detector.records r
-    JOIN unnest(CAST(:tenants AS text[]), CAST(:ids AS text[])) AS wanted (tenant_id, customer_id)
+    JOIN unnest(%(tenants)s::text[], %(ids)s::text[]) AS wanted (tenant_id, customer_id)
         USING (tenant_id, customer_id)
     ORDER BY r.tenant_id, r.customer_id FOR UPDATE OF r
-""")
-_UPDATE = text("""
+"""
+_UPDATE = """
     UPDATE detector.records r SET version = greatest(r.version, t.version), source = t.source,
-        comparable = t.comparable, normaliser = :normaliser, erased = t.comparable IS NULL,
+        comparable = t.comparable, normaliser = %(normaliser)s, erased = t.comparable IS NULL,
         indexed_at = clock_timestamp()
-    FROM unnest(CAST(:numbers AS bigint[]), CAST(:versions AS bigint[]), CAST(:sources AS text[]),
-        CAST(:comparables AS text[])) AS t (number, version, source, comparable)
+    FROM unnest(%(numbers)s::bigint[], %(versions)s::bigint[], %(sources)s::text[], %(comparables)s::text[])
+        AS t (number, version, source, comparable)
     WHERE r.number = t.number
-""")
-_POST = text("""
+"""
+# Nobody else writes the postings of a record whose row is held, so that none of these is there already.
+_POST = """
     INSERT INTO detector.postings (code, number)
-    SELECT code, number FROM unnest(CAST(:codes AS bigint[]), CAST(:numbers AS bigint[])) AS t (code, number)
-    ORDER BY code, number ON CONFLICT DO NOTHING
-""")
-_UNPOST = text("""
+    SELECT code, number FROM unnest(%(codes)s::bigint[], %(numbers)s::bigint[]) AS t (code, number)
+"""
+_UNPOST = """
     DELETE FROM detector.postings p
-    USING unnest(CAST(:codes AS bigint[]), CAST(:numbers AS bigint[])) AS t (code, number)
+    USING unnest(%(codes)s::bigint[], %(numbers)s::bigint[]) AS t (code, number)
     WHERE p.code = t.code AND p.number = t.number
-""")
+"""
+# What nobody holds any more is a hash of somebody's value, and to be shared it takes two.
+_UNCONTEST = """
+    DELETE FROM detector.contested c WHERE c.code = ANY(%(codes)s::bigint[])
+        AND NOT EXISTS (SELECT FROM detector.postings p WHERE p.code = c.code)
+"""
 
 
 _Change = tuple[Entry | None, Entry | None]  # before, after; None: not in the index
 
 
-def store(connection: Connection, versions: Iterable[Version]) -> None:
-    """Applies the newest version of each customer; older ones, and anything after an erasure, change nothing."""
+def store(connection: Connection, versions: Iterable[Version], hot: HotKeys | None = None) -> None:
+    """Applies the newest version of each customer; older ones, and anything after an erasure, change nothing.
+
+    Keys in `hot` have more holders in the index than anybody reads, and get no more.
+    """
     newest: dict[tuple[str, str], Version] = {}
     for version in versions:
         held = newest.get((version.tenant_id, version.customer_id))
@@ -71,32 +84,39 @@ def store(connection: Connection, versions: Iterable[Version]) -> None:
     if not newest:
         return
     fresh = [newest[key] for key in sorted(newest)]
-    inserted = {(tenant, one): number for number, tenant, one in connection.execute(_INSERT, _columns(fresh))}
+    inserted = {(tenant, one): number for number, tenant, one in execute(connection, _INSERT, _columns(fresh))}
     changes: list[_Change] = [(None, _entry(number, newest[key])) for key, number in inserted.items()]
     rest = [version for version in fresh if (version.tenant_id, version.customer_id) not in inserted]
     if rest:
         changes += _update(connection, rest)
-    _reindex(connection, changes)
+    _reindex(connection, changes, hot or HotKeys())
+
+
+def lock(connection: Connection, customers: Iterable[tuple[str, str]]) -> None:
+    """Waits for everybody who holds these (tenant, customer id)s, and has all others wait for this transaction."""
+    wanted = sorted(customers)
+    if wanted:
+        columns = {"tenants": texts([tenant for tenant, _ in wanted]), "ids": texts([one for _, one in wanted])}
+        execute(connection, _LOCK, columns)
 
 
 def _update(connection: Connection, versions: Sequence[Version]) -> list[_Change]:
-    held = connection.execute(
-        _LOCK, {"tenants": [v.tenant_id for v in versions], "ids": [v.customer_id for v in versions]}
-    ).all()
+    columns = _columns(versions)
+    held = execute(connection, _LOCK, {"tenants": columns["tenants"], "ids": columns["ids"]}).fetchall()
     by_id = {(v.tenant_id, v.customer_id): v for v in versions}
     numbers: list[int] = []
     applied: list[Version] = []
     changes: list[_Change] = []
-    for row in held:
-        version = by_id[row.tenant_id, row.customer_id]
-        if not _replaces(version, row.version, erased=row.erased):
-            continue
-        before = None if row.comparable is None else entry_of(*row[:6])
-        numbers.append(row.number)
-        applied.append(version)
-        changes.append((before, _entry(row.number, version)))
+    before = iter(entries_of_rows([row for row in held if row[5] is not None]))
+    for number, tenant, customer, held_version, _, comparable, erased in held:
+        version = by_id[tenant, customer]
+        entry = None if comparable is None else next(before)
+        if _replaces(version, held_version, erased=erased):
+            numbers.append(number)
+            applied.append(version)
+            changes.append((entry, _entry(number, version)))
     if applied:
-        connection.execute(_UPDATE, {**_columns(applied), "numbers": numbers})
+        execute(connection, _UPDATE, {**_columns(applied), "numbers": longs(numbers)})
     return changes
 
 
@@ -105,28 +125,51 @@ def _replaces(version: Version, held: int, *, erased: bool) -> bool:
     return not erased and (version.record is None or version.version > held)
 
 
-def _reindex(connection: Connection, changes: Sequence[_Change]) -> None:
+def _reindex(connection: Connection, changes: Sequence[_Change], hot: HotKeys) -> None:
     """Keys and counters follow the records; counters last, since many workers wait for the same ones."""
-    gone: list[tuple[int, int]] = []
-    new: list[tuple[int, int]] = []
-    counters: dict[int, int] = {}
+    gone, new = _Rows(), _Rows()
+    counters: Counter[int] = Counter()
     for before, after in changes:
-        old = _codes(before)
-        now = _codes(after)
-        gone += sorted(old - now)
-        new += sorted(now - old)
-        for entry, step in ((before, -1), (after, 1)):
-            for code in entry.counters() if entry is not None else ():
-                counters[code] = counters.get(code, 0) + step
-    if gone:
-        connection.execute(_UNPOST, {"codes": [code for code, _ in gone], "numbers": [number for _, number in gone]})
-    if new:
-        connection.execute(_POST, {"codes": [code for code, _ in new], "numbers": [number for _, number in new]})
+        old, now = ([] if entry is None else entry.blocking_keys().codes for entry in (before, after))
+        if after is not None:
+            counters.update(after.counters())
+            new.add([code for code in now if code not in old] if old else now, after.number)
+        if before is not None:
+            counters.subtract(before.counters())
+            gone.add([code for code in old if code not in now], before.number)
+    if gone.codes:
+        execute(connection, _UNPOST, gone.parameters())
+        execute(connection, _UNCONTEST, {"codes": longs(sorted(set(gone.codes)))})
+    new = new.without(hot.among(new.codes))
+    if new.codes:
+        execute(connection, _POST, new.parameters())
     PostgresIndex(connection).add_counts(counters)
 
 
-def _codes(entry: Entry | None) -> set[tuple[int, int]]:
-    return set() if entry is None else {(key.code, entry.number) for key in entry.blocking_keys()}
+class _Rows:
+    """Rows of postings."""
+
+    def __init__(self) -> None:
+        self.codes: list[int] = []
+        self.numbers: list[int] = []
+
+    def add(self, codes: Sequence[int], number: int) -> None:
+        """The keys of one record."""
+        self.codes += codes
+        self.numbers += [number] * len(codes)
+
+    def without(self, codes: set[int]) -> "_Rows":
+        """The rows of other keys."""
+        out = _Rows()
+        kept = [code not in codes for code in self.codes]
+        out.codes, out.numbers = list(compress(self.codes, kept)), list(compress(self.numbers, kept))
+        return out
+
+    def parameters(self) -> dict[str, object]:
+        """In the order of the index: neighbours go to one page."""
+        order = np.argsort(np.array(self.codes, np.int64), kind="stable")
+        codes, numbers = (np.array(column, np.int64)[order].tolist() for column in (self.codes, self.numbers))
+        return {"codes": longs(codes), "numbers": longs(numbers)}
 
 
 def _entry(number: int, version: Version) -> Entry | None:
@@ -144,10 +187,10 @@ def _entry(number: int, version: Version) -> Entry | None:
 
 def _columns(versions: Sequence[Version]) -> dict[str, object]:
     return {
-        "tenants": [v.tenant_id for v in versions],
-        "ids": [v.customer_id for v in versions],
-        "versions": [v.version for v in versions],
-        "sources": [v.source for v in versions],
-        "comparables": [None if v.record is None else comparable_of(v.record) for v in versions],
+        "tenants": texts([v.tenant_id for v in versions]),
+        "ids": texts([v.customer_id for v in versions]),
+        "versions": longs([v.version for v in versions]),
+        "sources": texts([v.source for v in versions]),
+        "comparables": texts([None if v.record is None else comparable_of(v.record) for v in versions]),
         "normaliser": NORMALISER_VERSION,
     }

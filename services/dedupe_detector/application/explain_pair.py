@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from customer_identity.matching.evidence import BIT, FieldEvidence, blocks, evidence_of, sentence
+from customer_identity.explanation import Finding, sentence
+from customer_identity.matching.evidence import FieldEvidence, blocks, evidence_of
 from customer_identity.matching.grades import Grade
 from customer_identity.matching.matcher import Matcher
 from customer_identity.matching.model import Model
@@ -20,26 +21,20 @@ class UnknownCustomer(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """The score of a pair and everything it comes from."""
+    """The score of a pair and everything it comes from; the weights of the evidence, in bits, add up to it."""
 
     customer_ids: tuple[str, str]
+    sentence: str
     score: float
     grade: str
-    model_version: str
     evidence: tuple[FieldEvidence, ...]
-    rest: float
-    """Bits beside the fields' own: people are rarely there twice, and agreement often has another explanation."""
     blocked_because: tuple[str, ...]
-    sentence: str
+    model_version: str
 
-    def as_text(self) -> str:
-        """A sentence, then one line a field."""
-        width = max([len(e.field) for e in self.evidence] + [5])
-        lines = [f"  {'field':<{width}}     bits"]
-        lines += [f"  {e.field:<{width}}  {e.weight:+7.2f}  {e.level}" for e in self.evidence]
-        lines += [f"  {'rest':<{width}}  {self.rest:+7.2f}  duplicates are rare, and agreement has other explanations"]
-        held = [f"  not merged without a person: {', '.join(self.blocked_because)}"] if self.blocked_because else []
-        return "\n".join([self.sentence, *lines, *held, f"  model {self.model_version}"])
+    @property
+    def finding(self) -> Finding:
+        """What a picture is made of."""
+        return Finding(score=self.score, grade=self.grade, evidence=self.evidence, blocked_because=self.blocked_because)
 
 
 class ExplainPair:
@@ -62,13 +57,19 @@ class ExplainPair:
         earlier, later = sorted((found[one], found[other]), key=lambda entry: entry.number)
         matches = look_up(connection, Matcher(model, index), [later], [(later.number, earlier.number)])
         row = [entry.number for entry in matches.right].index(earlier.number)
+        evidence = tuple(evidence_of(matches, row, model))
+        finding = Finding(
+            score=float(matches.score[row]),
+            grade=Grade(int(matches.grade[row])).label,
+            evidence=evidence,
+            blocked_because=blocks(matches, row),
+        )
         return Explanation(
             customer_ids=(one, other),
-            score=round(float(matches.score[row]), 6),
-            grade=Grade(int(matches.grade[row])).label,
+            sentence=sentence(finding),
+            score=finding.score,
+            grade=finding.grade,
+            evidence=evidence,
+            blocked_because=tuple(finding.blocked_because),
             model_version=model.version,
-            evidence=tuple(evidence_of(matches, row)),
-            rest=round(float(matches.scores.rest[row]) / BIT, 4),
-            blocked_because=tuple(blocks(matches, row)),
-            sentence=sentence(matches, row, [e.name for e in model.explanations]),
         )

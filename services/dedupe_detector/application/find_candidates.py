@@ -1,6 +1,6 @@
 """Look records up, score what is found, and tell of the pairs that are news."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from customer_events import (
     MergeCandidateFound,
     MergeCandidateWithdrawn,
     WithdrawalReason,
+    unchecked,
 )
 from customer_identity.matching import grades
 from customer_identity.matching.evidence import blocks, candidate_id, evidence_digest, evidence_of
@@ -22,12 +23,15 @@ from customer_identity.matching.matcher import Matcher, Matches
 from customer_identity.matching.model import Model
 from dedupe_detector.adapters import identity_tables, pair_tables
 from dedupe_detector.adapters.pair_tables import PairChange, PairKey, ScoredPair, pair_key
-from dedupe_detector.adapters.postgres_index import PostgresIndex
+from dedupe_detector.adapters.postgres_index import HotKeys, PostgresIndex
 from dedupe_detector.application.look_up import look_up
 from dedupe_detector.application.scoring_models import ScoringModels
 from event_runtime.drafts import Draft
 from event_runtime.publisher import Publisher
 
+# Of what was checked when it was read, and what is made here.
+_CandidatePair, _Evidence, _Member = unchecked(CandidatePair), unchecked(Evidence), unchecked(Member)
+_MergeCandidateFound = unchecked(MergeCandidateFound)
 _NOT_DUPLICATE_BLOCK = "NOT_DUPLICATE"
 _NOW = text("SELECT clock_timestamp()")
 
@@ -35,27 +39,40 @@ _NOW = text("SELECT clock_timestamp()")
 class FindCandidates:
     """Matching of a batch against the whole index, inside one open transaction."""
 
-    def __init__(self, model: Model, publisher: Publisher) -> None:
-        """With the model of tenants that have no fit of their own yet, and the publisher that makes drafts."""
+    def __init__(
+        self, model: Model, publisher: Publisher, count_capped: Callable[[float], None] = lambda _: None
+    ) -> None:
+        """With the model of tenants that have no fit of their own yet, and the publisher that makes drafts.
+
+        `count_capped` is told how many keys of a batch were too common to find anything by.
+        """
         self._models = ScoringModels(model)
         self._publisher = publisher
+        self._count_capped = count_capped
+        self.hot = HotKeys()
 
-    def find(self, connection: Connection, customers: Sequence[tuple[str, str]]) -> list[Draft]:
-        """Candidates that are news about these (tenant, customer id)s, as they are indexed now."""
-        index = PostgresIndex(connection)
+    def find(
+        self, connection: Connection, customers: Sequence[tuple[str, str]], *, also: Sequence[PairKey] = ()
+    ) -> list[Draft]:
+        """Candidates that are news about these (tenant, customer id)s, as they are indexed now.
+
+        `also`: pairs of these customers to compare even if blocking does not bring them together.
+        """
+        index = PostgresIndex(connection, self.hot)
         batch = index.entries_of(customers)
         if not batch:
             return []
         numbers = {(entry.tenant_id, entry.customer_id): entry.number for entry in batch}
         standing = pair_tables.open_pairs_of(connection, list(numbers))
-        also = self._also(index, standing, numbers)
+        given = self._numbers(index, dict.fromkeys([*standing, *also]), numbers)
         models = self._models.of(connection, {entry.tenant_id for entry in batch})
         scored: dict[PairKey, _Scored] = {}
         for tenant, model in models.items():
             matcher = Matcher(model, index)
             own = [entry for entry in batch if entry.tenant_id == tenant]
             here = {entry.number for entry in own}
-            matches = look_up(connection, matcher, own, [pair for pair in also if pair[0] in here])
+            matches = look_up(connection, matcher, own, [pair for pair in given if pair[0] in here])
+            self._count_capped(matches.capped_keys)
             told = {key for key in standing if key.tenant_id == tenant}
             scored |= _as_held(connection, matcher, _scored(matches, model, told), told)
         changes = self._record(connection, scored)
@@ -85,14 +102,15 @@ class FindCandidates:
             for change in changes
         ]
 
-    def _also(
-        self, index: PostgresIndex, standing: Sequence[PairKey], numbers: dict[tuple[str, str], int]
+    def _numbers(
+        self, index: PostgresIndex, pairs: Iterable[PairKey], numbers: dict[tuple[str, str], int]
     ) -> list[tuple[int, int]]:
-        """Pairs told of before are compared again, even if blocking would no longer bring them together."""
-        others = [(k.tenant_id, one) for k in standing for one in (k.a, k.b) if (k.tenant_id, one) not in numbers]
+        """Pairs by number, the batch's member first. Those told of before are always compared again."""
+        pairs = list(pairs)
+        others = [(k.tenant_id, one) for k in pairs for one in (k.a, k.b) if (k.tenant_id, one) not in numbers]
         known = numbers | {(e.tenant_id, e.customer_id): e.number for e in index.entries_of(others)}
         out: list[tuple[int, int]] = []
-        for key in standing:
+        for key in pairs:
             a, b = known.get((key.tenant_id, key.a)), known.get((key.tenant_id, key.b))
             if a is not None and b is not None:
                 out.append((a, b) if (key.tenant_id, key.a) in numbers else (b, a))
@@ -160,7 +178,7 @@ class FindCandidates:
             compared = {entry.customer_id: entry.version for entry in scored[change.key].sides}
             out.append(
                 tuple(
-                    Member(customer_id=one, version=compared.get(one, versions.get((tenant, one), 0)))
+                    _Member(customer_id=one, version=compared.get(one, versions.get((tenant, one), 0)))
                     for one in sorted(ids | compared.keys())
                 )
             )
@@ -177,15 +195,18 @@ class FindCandidates:
     ) -> MergeCandidateFound:
         matches, row = scored.matches, scored.row
         blocked = [*blocks(matches, row), *((_NOT_DUPLICATE_BLOCK,) if asserted else ())]
-        return MergeCandidateFound(
+        return _MergeCandidateFound(
             tenant_id=change.key.tenant_id,
             candidate_id=candidate_id(change.key.tenant_id, change.key.a, change.key.b),
             revision=change.revision,
             members=members,
-            pair=CandidatePair(a=change.key.a, b=change.key.b),
+            pair=_CandidatePair(a=change.key.a, b=change.key.b),
             score=float(matches.score[row]),
             grade=Grade(grades.Grade(change.grade).name),
-            evidence=tuple(Evidence(field=e.field, level=e.level, weight=e.weight) for e in evidence_of(matches, row)),
+            evidence=tuple(
+                _Evidence(field=e.field, level=e.level, weight=e.weight)
+                for e in evidence_of(matches, row, scored.model)
+            ),
             model_version=scored.model.version,
             safe_to_automate=not blocked,
             blocked_because=tuple(blocked),
@@ -214,12 +235,13 @@ class _Scored:
 
 def _scored(matches: Matches, model: Model, standing: set[PairKey]) -> dict[PairKey, _Scored]:
     """What is worth recording: pairs that hold, and those that were told of whether they hold or not."""
+    touched = {one for key in standing for one in (key.a, key.b)}
     out: dict[PairKey, _Scored] = {}
-    for row, (a, b) in enumerate(zip(matches.left, matches.right, strict=True)):
-        key = pair_key(a.tenant_id, a.customer_id, b.customer_id)
-        one = _Scored(matches=matches, row=row, model=model)
-        if one.grade != grades.Grade.NONE or key in standing:
-            out[key] = one
+    for row, (holds, a, b) in enumerate(zip(matches.grade.tolist(), matches.left, matches.right, strict=True)):
+        if holds or (a.customer_id in touched and b.customer_id in touched):
+            key = pair_key(a.tenant_id, a.customer_id, b.customer_id)
+            if holds or key in standing:
+                out[key] = _Scored(matches=matches, row=row, model=model)
     return out
 
 
