@@ -8,7 +8,7 @@ import sys
 from bench import RESULTS
 from bench.figures import Figure, table
 
-NAMES = ("merge", "merge-latency", "replay", "large")
+NAMES = ("merge", "merge-latency", "replay", "large", "relay", "detect", "match", "growth", "skew", "memory", "start")
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ of its own process; order 0 is the file's, the others are shuffled with their nu
 import argparse
 import csv
 import json
+import math
 import random
 import statistics
 import subprocess
@@ -14,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Final
+
+from bench.service_accuracy import tell
 
 DATA: Final = Path(__file__).resolve().parents[2] / "shared" / "data"
 SETS: Final = (
@@ -26,6 +29,7 @@ COLUMNS: Final = {
     "certain_recall": "certain R", "cluster_f1": "clusters", "ece": "ECE", "records_per_second": "records/s",
     "peak_memory_mb": "MB",
 }  # fmt: skip
+WHOLE: Final = frozenset({"records_per_second", "peak_memory_mb"})
 
 
 def main() -> int:
@@ -37,6 +41,7 @@ def main() -> int:
     parser.add_argument(
         "--without", nargs="+", default=[], metavar="COLUMN", help="leave columns out: another kind of data"
     )
+    parser.add_argument("--service", action="store_true", help="what the service tells, through Kafka and PostgreSQL")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there as well")
     arguments = parser.parse_args()
     print("| set | " + " | ".join(COLUMNS.values()) + " |")
@@ -44,17 +49,17 @@ def main() -> int:
     everything: dict[str, list[dict[str, float]]] = {}
     for name in arguments.sets or SETS:
         runs = everything[name] = [
-            measure(arguments.data / name, order, frozenset(arguments.without)) for order in arguments.orders
+            measure(arguments.data / name, order, frozenset(arguments.without), service=arguments.service)
+            for order in arguments.orders
         ]
-        cells = [_cell([run[key] for run in runs], 0 if key in {"records_per_second", "peak_memory_mb"} else 3)
-                 for key in COLUMNS]  # fmt: skip
+        cells = [_cell([run.get(key, math.nan) for run in runs], 0 if key in WHOLE else 3) for key in COLUMNS]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(everything, indent=1) + "\n")
     return 0
 
 
-def measure(directory: Path, order: int, without: frozenset[str]) -> dict[str, float]:
+def measure(directory: Path, order: int, without: frozenset[str], *, service: bool = False) -> dict[str, float]:
     """All figures of one run over one set, or over its other columns."""
     with tempfile.TemporaryDirectory() as where:
         records, pairs, clusters = directory / "records.csv", Path(where, "pairs.csv"), Path(where, "clusters.csv")
@@ -63,6 +68,8 @@ def measure(directory: Path, order: int, without: frozenset[str]) -> dict[str, f
         link = directory.name in LINKED
         truth = directory / "truth.csv"
         linked = ["--link-sources"] if link else []
+        if service:
+            return tell(records, pairs) | _run("evaluate", pairs, "--truth", truth)
         matched = _run("match", records, "--output", pairs, "--clusters", clusters, *linked)
         counted: list[str | Path] = ["--link", records] if link else []
         judged = _run("evaluate", pairs, "--truth", truth, "--clusters", clusters, *counted)

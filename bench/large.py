@@ -23,7 +23,8 @@ import psycopg
 from confluent_kafka import Producer
 
 from bench import ROOT
-from bench.figures import Figure
+from bench.figures import Figure, percentile
+from bench.large_merge import SMALL_A_SECOND, LargeMerge, Load, seed_large
 from bench.load_small_merges import Record, command, undo_command
 from bench.merge import PARTITIONS, POSTGRES, committed_reader, seed
 from event_runtime.embedded import EmbeddedPostgres
@@ -34,7 +35,6 @@ from rig.processes import Program, eventually, service_env
 
 GOAL = "≥ 30,000 rows/s; p99 of small merges at most twice that alone"
 WORKERS = 2
-SMALL_A_SECOND = 100
 KILLS = 10
 END_LIMIT_S = 300.0
 CHUNK_ROWS = 1_000
@@ -97,42 +97,6 @@ def measure(*, quick: bool) -> Figure:
         runs=[run],
         details={"rows": size.rows, "small_merges_per_s": SMALL_A_SECOND, "workers": WORKERS, "reference_unit": "ms"},
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """So many small merges from number `first` on, due one after the other from `start_s` on."""
-
-    first: int
-    count: int
-    start_s: float
-
-    def due_s(self, pair: int) -> float:
-        """When a command was due."""
-        return self.start_s + (pair - self.first) / SMALL_A_SECOND
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LargeMerge:
-    """When a large merge, or its undo, was asked for, when its rows began to move, and when its end was readable.
-
-    A merge begins with CustomerMerged and ends with RowsMoved; an undo ends with CustomerUnmerged.
-    """
-
-    asked_s: float
-    began_s: float
-    ended_s: float
-    kills: int
-
-    @property
-    def seconds(self) -> float:
-        """From the first row to the last."""
-        return self.ended_s - self.began_s
-
-    @property
-    def flip_ms(self) -> float:
-        """From the command to CustomerMerged."""
-        return (self.began_s - self.asked_s) * 1_000
 
 
 @contextmanager
@@ -296,29 +260,6 @@ class Parts:
                 self.moved_s[self._names[event.merge_id]] = now_s
             case "CustomerUnmerged":
                 self.undone_s[event.merge_id] = now_s
-
-
-def seed_large(database: str, names: list[str], rows: int) -> None:
-    """Make customers w-NAME and l-NAME; the latter has so many orders."""
-    with psycopg.connect(database, autocommit=True) as connection:
-        for name in names:
-            connection.execute(
-                "INSERT INTO store.customers (tenant_id, customer_id, full_name)"
-                " SELECT 'bench', side || %s, 'Ada Lovelace' FROM unnest(ARRAY['w-', 'l-']) AS side",
-                (name,),
-            )
-            connection.execute(
-                "INSERT INTO store.orders (tenant_id, customer_id, order_number, status, total_cents)"
-                " SELECT 'bench', 'l-' || %s, n::text, 'PAID', 1000 FROM generate_series(1, %s) AS n",
-                (name, rows),
-            )
-        connection.execute("VACUUM ANALYZE")
-
-
-def percentile(values: list[float], percent: int) -> float:
-    """The smallest value that so many percent do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
 
 
 def _progress(connection: psycopg.Connection[Any], table: str, command_id: str) -> Mapping[str, Any]:

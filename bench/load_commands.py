@@ -7,13 +7,14 @@ import sys
 
 from confluent_kafka import Producer
 
+from bench import producer_settings
 from bench.load_small_merges import command
 
 
 def main(bootstrap: str, first: int, count: int) -> int:
     """Send the commands that merge l<k> into w<k>."""
     records = [command(f"c{pair}", f"w{pair}", f"l{pair}") for pair in range(first, first + count)]
-    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 5})
+    producer = Producer(producer_settings(bootstrap))
     for key, value, headers in records:
         producer.produce("merge-command", key=key, value=value, headers=headers)
         producer.poll(0)

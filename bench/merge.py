@@ -60,7 +60,10 @@ END_LIMIT_S = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much is measured: customers on each side, merges in the warm-up and in each run; and by how many workers."""
+    """How much is measured: customers on each side, merges in the warm-up and in each run; and by how many workers.
+
+    `ceiling`: whether there is a second database alike, for the function that the workers are compared with.
+    """
 
     customers: int
     warm_up: int
@@ -68,6 +71,7 @@ class Size:
     runs: int
     broker_warm_up_s: float = 40.0
     workers: int = WORKERS
+    ceiling: bool = True
 
 
 FULL = Size(customers=200_000, warm_up=5_000, merges=10_000, runs=3)
@@ -122,7 +126,8 @@ def bench(size: Size) -> Iterator["Parts"]:
             upgrade(database, package="customer_merge_demo.store", schema="store")
             upgrade(database, package="merge_worker", schema="merge")
             seed(database, size.customers // 2)
-            admin.execute("CREATE DATABASE ceiling TEMPLATE worker STRATEGY file_copy")
+            if size.ceiling:
+                admin.execute("CREATE DATABASE ceiling TEMPLATE worker STRATEGY file_copy")
         topics.create(bootstrap, PARTITIONS)
         warm_up(bootstrap, seconds=size.broker_warm_up_s)
         parts = Parts(database=database, ceiling=ceiling, bootstrap=bootstrap, directory=directory)
