@@ -85,7 +85,10 @@ class RuntimeMetrics:
     def _make_relay_metrics(self, topics: tuple[str, ...], streams: tuple[str, ...]) -> None:
         self.relay_rows_total = self._counter("relay_rows", "Outbox rows published.", topic=topics)
         self.relay_delay_seconds = self._histogram(
-            "relay_delay_seconds", "From an outbox row's insert to its publication.", _DELAY_BUCKETS_S, topic=topics
+            "relay_delay_seconds",
+            "From the insert of a transaction's oldest outbox row to its publication.",
+            _DELAY_BUCKETS_S,
+            topic=topics,
         )
         self.relay_backlog_rows = self._gauge("relay_backlog_rows", "Outbox rows not yet published.", stream=streams)
         self.relay_oldest_unpublished_seconds = self._gauge(

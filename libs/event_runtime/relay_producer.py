@@ -1,10 +1,10 @@
 """How the relay writes to the bus: in fenced transactions with its progress in them, or, on a bus without, plainly."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from pydantic_core import from_json
 
 from event_runtime.bus_config import Kafka, consumer_config, producer_config
 from event_runtime.failpoints import failpoint
@@ -138,7 +138,7 @@ def _produce(
         value=row.body,
         key=row.key,
         partition=_ANY_PARTITION if row.partition is None else row.partition,
-        headers=json.loads(row.headers),
+        headers=from_json(row.headers),
         on_delivery=delivered,
     )
 

@@ -38,10 +38,10 @@ class RelayPolicy:
     """The pace of a relay."""
 
     lease_s: float = 10.0  # a dead relay's slot is taken over after this long
-    max_rows: int = 1_000  # of a stream, in one transaction
+    max_rows: int = 2_000  # of a stream, in one transaction
     busy_rows: int = 50  # after a transaction of this many rows it rests, so that the next one carries more …
     rest_a_row_s: float = 0.0002  # … as long as they were many …
-    rest_s: float = 0.1  # … and no longer
+    rest_s: float = 0.2  # … and no longer
     poll_s: float = 1.0  # without a notification
     restart_s: float = 1.0  # between a fault and the next producer
     refresh_s: float = 3_600.0  # a broker forgets a group's offsets after 7 days without a commit
@@ -181,11 +181,9 @@ class RelayTerm:
         failpoint("after_mark")
         now = datetime.now(UTC)
         for topic, count in Counter(row.topic for row in rows).items():
+            oldest = min(row.created_at for row in rows if row.topic == topic)
             self._metrics.relay_rows_total.labels(topic).inc(count)
-            observe = self._metrics.relay_delay_seconds.labels(topic).observe
-            for row in rows:
-                if row.topic == topic:
-                    observe(max(0.0, (now - row.created_at).total_seconds()))
+            self._metrics.relay_delay_seconds.labels(topic).observe(max(0.0, (now - oldest).total_seconds()))
 
     def _when_idle(self, producer: RelayProducer) -> None:
         now_s = time.monotonic()
