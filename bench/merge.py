@@ -271,8 +271,8 @@ def committed_reader(bootstrap: str, topic: str = "customer-merged") -> Consumer
 def seed(database: str, pairs: int) -> None:
     """Make pairs of customers w0, l0, w1, l1, …: each with five orders, two addresses and two tickets.
 
-    Rows lie in the tables in no order, as they do where customers come and buy over years: those of one customer are not
-    neighbours, nor are two customers who turn out to be one person.
+    Rows lie in the tables in no order, as they do where customers come and buy over years: those of one customer are
+    not neighbours, nor are two customers who turn out to be one person.
     """
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
