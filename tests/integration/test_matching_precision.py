@@ -17,7 +17,7 @@ SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 # Set: recall of certain, best F1 and speed below which something broke (the shipped model reaches more: see docs).
 FLOORS = {
     "fake_1000": (0.50, 0.95),
-    "truthset_customers": (0.02, 0.83),  # 120 records: all of them within the gate of a young base
+    "truthset_customers": (0.10, 0.83),  # 120 records: all of them within the gate of a young base
     "febrl3": (0.75, 0.997),
     "ecommerce_20k": (0.70, 0.92),
     "household_shop": (0.69, 0.95),

@@ -27,7 +27,7 @@ _LONG = 1_000_000
 _WITHIN_S = 2.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(_TEXT)
 def test_folding_again_changes_nothing(text: str) -> None:
     folded = fold(text)
@@ -39,7 +39,7 @@ def test_folding_again_changes_nothing(text: str) -> None:
     assert sound(fold(text)) == sound(fold(folded))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(_TEXT, st.sampled_from(["", "us", "de", "jp"]))
 def test_addresses_numbers_and_dates_read_again_are_the_same(text: str, country: str) -> None:
     email = parse_email(text)
@@ -53,7 +53,7 @@ def test_addresses_numbers_and_dates_read_again_are_the_same(text: str, country:
     assert parse_date(found, country).ymd == found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(_COLUMNS, _TEXT)))
 def test_no_record_whatsoever_raises_or_leaves_marks_of_formatting(values: dict[str, str]) -> None:
     record = normalise(CustomerRecord(tenant_id="t", customer_id="1", **values))  # type: ignore[arg-type]

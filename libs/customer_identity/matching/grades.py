@@ -12,9 +12,10 @@ from customer_identity.matching.model import Model
 
 _KNOWN_BASE: Final = 200
 """Records after which the model is fitted to the base for the first time."""
-_OF_A_PERSON: Final = [f.BIRTH_DATE, f.EMAIL, f.NATIONAL_ID]
-_IDENTIFIERS: Final = [*_OF_A_PERSON, f.PHONE, f.ADDRESS]
-_NOTHING_ELSE: Final = [*_OF_A_PERSON, f.MIDDLE, f.GENDER]
+_OF_ONE_PERSON: Final = [f.EMAIL, f.NATIONAL_ID]
+_IDENTIFIERS: Final = [*_OF_ONE_PERSON, f.BIRTH_DATE, f.PHONE, f.ADDRESS]
+_SAME_GIVEN_NAME: Final = [f.EXACT[f.GIVEN], f.EXACT[f.GIVEN] - 1]
+"""Equal, or equal to the other's family name and the other way round."""
 
 
 class Grade(IntEnum):
@@ -42,7 +43,7 @@ def grade(
 
     Certain asks for more than a high score: nothing must tell of two people. And a score is worth what is known of the
     base: while it has few `records` (the batch's own not counted) it shows neither what is rare in it nor how its
-    people differ, and only what is alike in every respect is certain.
+    people differ, and only what is equal where it counts is certain.
     """
     doubt = (
         cautions.contested
@@ -53,16 +54,18 @@ def grade(
         | cautions.doubtful_given_name
         | cautions.contradicted
     )
-    trusted = (records >= _KNOWN_BASE) | _alike(levels)
+    trusted = (records >= _KNOWN_BASE) | _equal(levels)
     return np.where((score >= model.certain) & ~doubt & trusted, np.int8(Grade.CERTAIN), plain_grade(score, model))
 
 
-def _alike(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Equal names and two equal identifiers, one of them of a person and not of a household; nothing differs."""
+def _equal(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Equal given names, and an equal identifier that people hardly share or two of any kind.
+
+    Twins and couples of names alike share all but the given name; two namesakes may share a birthday.
+    """
     equal = levels == np.asarray(f.EXACT)
-    named = equal[:, f.GIVEN] & equal[:, f.FAMILY]
-    identified = equal[:, _OF_A_PERSON].any(axis=1) & (equal[:, _IDENTIFIERS].sum(axis=1) >= 2)
-    out: NDArray[np.bool_] = named & identified & (levels[:, _NOTHING_ELSE] != 0).all(axis=1)
+    identified = equal[:, _OF_ONE_PERSON].any(axis=1) | (equal[:, _IDENTIFIERS].sum(axis=1) >= 2)
+    out: NDArray[np.bool_] = np.isin(levels[:, f.GIVEN], _SAME_GIVEN_NAME) & identified
     return out
 
 
