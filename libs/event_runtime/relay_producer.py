@@ -1,6 +1,7 @@
 """How the relay writes to the bus: in fenced transactions with its progress in them, or, on a bus without, plainly."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -67,6 +68,7 @@ class TransactionalProducer:
         except KafkaException:
             self._group.close()  # the producer has nothing to end; asking it to would only warn
             raise
+        self._beside = ThreadPoolExecutor(max_workers=1)
 
     def progress(self) -> dict[int, tuple[int, str]] | None:
         """See RelayProducer. An answer comes only when no transaction about it is open any more."""
@@ -82,18 +84,21 @@ class TransactionalProducer:
         self._producer.begin_transaction()
         for row in rows:
             _produce(self._producer, row, None)
-        self._producer.flush(TRANSACTION_TIMEOUT_S)  # at once and in few requests; what fails is told by the commit
+        # At once and in few requests, while the progress is on its way as well; what fails is told by the commit.
+        flushed = self._beside.submit(self._producer.flush, TRANSACTION_TIMEOUT_S)
         self._producer.send_offsets_to_transaction(
             [_write_progress(self._carrier.topic, progress)],
             self._group.consumer_group_metadata(),
             _REQUEST_TIMEOUT_S,
         )
+        flushed.result()
         failpoint("after_produce")
         self._producer.commit_transaction(TRANSACTION_TIMEOUT_S)
 
     def close(self) -> None:
         """See RelayProducer."""
         self._producer.purge()
+        self._beside.shutdown()  # with nothing left to send a flush ends
         self._producer.close()
         self._group.close()
 
