@@ -13,6 +13,7 @@ from customer_identity.normalise.dates import parse_date
 from customer_identity.normalise.names import parse_name, sound
 from customer_identity.normalise.text import fold, looks_like_another, words
 from customer_identity.records import CustomerRecord
+from rig.examples import examples
 
 _COLUMNS = (
     "full_name", "given_name", "middle_name", "family_name", "date_of_birth", "gender", "email", "phone", "street",
