@@ -9,13 +9,11 @@ the same base, one record at a time, and by 100 and 1,000.
 import argparse
 import csv
 import json
-import os
-import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,16 +25,15 @@ from confluent_kafka import TopicPartition
 from bench import ROOT, splink_venv
 from bench.customers import NOTHING_SHARED, Shared, customer
 from bench.figures import Figure, ProcessorTime, middle
-from bench.merge import JAVA, POSTGRES, committed_reader, one
+from bench.merge import committed_reader, one
+from bench.servers import DETECTOR_SCHEMAS, servers
 from bench.warm_broker import warm_up
 from customer_events.csv_columns import INPUT_COLUMNS
 from customer_identity.normalise import normalise
 from dedupe_detector.adapters.events import record_of
 from dedupe_detector.adapters.record_tables import Version, store
 from event_runtime.database import create_engine
-from event_runtime.embedded import EmbeddedPostgres
-from event_runtime.migrate import upgrade
-from rig import broker, topics
+from rig import topics
 from rig.processes import Program, service_env
 
 GOAL: Final = "≥ 4,000 records/s on 2 cores; ≥ 300 times Splink one at a time"
@@ -105,26 +102,16 @@ def measure(*, quick: bool, customers: int = 0) -> Figure:
 @contextmanager
 def bench(size: Size, shared: Shared = NOTHING_SHARED) -> Iterator["Parts"]:
     """Start the servers, fill the index, start the detectors, and work until they are warm."""
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="customer-merge-bench-")))
-        directory.chmod(0o711)
-        server = stack.enter_context(EmbeddedPostgres(settings=POSTGRES))
-        bootstrap, kafka = broker.start(directory / "kafka", lives_with=os.getpid(), java_options=JAVA)
-        stack.callback(kafka.wait)
-        stack.callback(kafka.terminate)
-        database = re.sub(r"/postgres$", "/detect", server.url)
-        with psycopg.connect(server.url, autocommit=True) as admin:
-            admin.execute("CREATE DATABASE detect")
-        upgrade(database, package="dedupe_detector", schema="detector")
-        fill(database, size.customers)
-        topics.create(bootstrap, PARTITIONS)
-        warm_up(bootstrap, seconds=size.broker_warm_up_s)
-        parts = Parts(database=database, bootstrap=bootstrap, directory=directory, taken=size.customers)
+    with servers(DETECTOR_SCHEMAS) as at, ExitStack() as stack:
+        fill(at.database, size.customers)
+        topics.create(at.bootstrap, PARTITIONS)
+        warm_up(at.bootstrap, seconds=size.broker_warm_up_s)
+        parts = Parts(database=at.database, bootstrap=at.bootstrap, directory=at.directory, taken=size.customers)
         stack.callback(parts.end)
         for number in range(DETECTORS):
             parts.start(f"detector-{number}", "run", "--no-relay")
         parts.start("relay", "relay")
-        parts.watch({"postgres": server.guard_pid, "broker": kafka.pid})
+        parts.watch(at.pids)
         if size.warm_up:
             parts.detect(size.warm_up)
             parts.learned()
@@ -151,9 +138,9 @@ class Parts:
         environment = service_env("DEDUPE_DETECTOR", database=self.database, bootstrap=self.bootstrap)
         self._programs[name] = Program(["dedupe-detector", *arguments], environment, self._directory)
 
-    def watch(self, servers: dict[str, int]) -> None:
+    def watch(self, servers: Mapping[str, int]) -> None:
         """Count the processor time of these servers and of the detector's processes from now on."""
-        self._processor = ProcessorTime({name: program.pid for name, program in self._programs.items()} | servers)
+        self._processor = ProcessorTime({name: program.pid for name, program in self._programs.items()} | dict(servers))
 
     def share(self, shared: Shared) -> None:
         """What some of the customers that come from now on have in common."""

@@ -6,12 +6,9 @@ readable. It is taken apart again beside as many. At last another such merge is 
 that moves it is killed (SIGKILL) at ten random chunks each way.
 """
 
-import os
 import random
-import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -26,10 +23,10 @@ from bench import ROOT
 from bench.figures import Figure, percentile
 from bench.large_merge import SMALL_A_SECOND, LargeMerge, Load, seed_large
 from bench.load_small_merges import Record, command, undo_command
-from bench.merge import PARTITIONS, POSTGRES, committed_reader, seed
-from event_runtime.embedded import EmbeddedPostgres
-from event_runtime.migrate import upgrade
-from rig import broker, topics
+from bench.merge import PARTITIONS, committed_reader, seed
+from bench.servers import WORKER_SCHEMAS, servers
+from rig import topics
+from rig.broker import QUICK_JAVA
 from rig.invariants import CODEC, assert_promises
 from rig.processes import Program, eventually, service_env
 
@@ -102,22 +99,11 @@ def measure(*, quick: bool) -> Figure:
 @contextmanager
 def bench(size: Size) -> Iterator["Parts"]:
     """Start the servers, fill a database, and start the worker's processes."""
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="customer-merge-bench-")))
-        directory.chmod(0o711)
-        server = stack.enter_context(EmbeddedPostgres(settings=POSTGRES))
-        bootstrap, kafka = broker.start(directory / "kafka", lives_with=os.getpid())
-        stack.callback(kafka.wait)
-        stack.callback(kafka.terminate)
-        database = re.sub(r"/postgres$", "/worker", server.url)
-        with psycopg.connect(server.url, autocommit=True) as admin:
-            admin.execute("CREATE DATABASE worker")
-        upgrade(database, package="customer_merge_demo.store", schema="store")
-        upgrade(database, package="merge_worker", schema="merge")
-        seed(database, (size.warm_up_s + size.alone_s + 2 * size.beside_s) * SMALL_A_SECOND)
-        seed_large(database, ["big-0", "big-1"], size.rows)
-        topics.create(bootstrap, PARTITIONS)
-        parts = Parts(database=database, bootstrap=bootstrap, directory=directory)
+    with servers(WORKER_SCHEMAS, java_options=QUICK_JAVA) as at, ExitStack() as stack:
+        seed(at.database, (size.warm_up_s + size.alone_s + 2 * size.beside_s) * SMALL_A_SECOND)
+        seed_large(at.database, ["big-0", "big-1"], size.rows)
+        topics.create(at.bootstrap, PARTITIONS)
+        parts = Parts(database=at.database, bootstrap=at.bootstrap, directory=at.directory)
         stack.callback(parts.end)
         for _ in range(WORKERS):
             parts.start("run", "--no-relay")

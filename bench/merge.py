@@ -6,13 +6,10 @@ server, a set-based function that makes the same writes (merge_ceiling.sql), a h
 pgbench clients.
 """
 
-import os
-import re
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +21,9 @@ from confluent_kafka import Consumer
 
 from bench import ROOT
 from bench.figures import Figure, ProcessorTime, middle
+from bench.servers import WORKER_SCHEMAS, servers
 from bench.warm_broker import warm_up
-from event_runtime.embedded import EmbeddedPostgres
-from event_runtime.migrate import upgrade
-from rig import broker, topics
+from rig import topics
 from rig.invariants import assert_promises
 from rig.processes import Program, eventually, service_env
 
@@ -35,17 +31,6 @@ GOAL = "≥ 0.5 of the ceiling, wall and core-µs"
 WORKERS = 2
 CEILING_CLIENTS = 2
 CEILING_MERGES_A_TRANSACTION = 100
-# Larger than all the WAL of a run: no checkpoint inside a measurement, so no full-page images for one side only.
-POSTGRES = {
-    "shared_buffers": "1GB",
-    "max_wal_size": "16GB",
-    "checkpoint_timeout": "1h",
-    "max_connections": "100",
-    "jit": "off",
-    "synchronous_commit": "on",
-}
-# Those of Kafka's own start script, but for the collector, which works beside the broker on cores that are counted.
-JAVA = ("-Xms1g", "-Xmx1g", "-server", "-XX:+UseSerialGC")
 PARTITIONS = {
     "merge-command": 8,
     "merge-outcome": 8,
@@ -114,29 +99,20 @@ def measure(*, quick: bool) -> Figure:
 @contextmanager
 def bench(size: Size) -> Iterator["Parts"]:
     """Start the servers, two databases alike, and the worker's processes on the first."""
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="customer-merge-bench-")))
-        directory.chmod(0o711)
-        server = stack.enter_context(EmbeddedPostgres(settings=POSTGRES))
-        bootstrap, kafka = broker.start(directory / "kafka", lives_with=os.getpid(), java_options=JAVA)
-        stack.callback(kafka.wait)
-        stack.callback(kafka.terminate)
-        database, ceiling = (re.sub(r"/postgres$", f"/{name}", server.url) for name in ("worker", "ceiling"))
-        with psycopg.connect(server.url, autocommit=True) as admin:
-            admin.execute("CREATE DATABASE worker")
-            upgrade(database, package="customer_merge_demo.store", schema="store")
-            upgrade(database, package="merge_worker", schema="merge")
-            seed(database, size.customers // 2)
-            if size.ceiling:
-                admin.execute("CREATE DATABASE ceiling TEMPLATE worker STRATEGY file_copy")
-        topics.create(bootstrap, PARTITIONS)
-        warm_up(bootstrap, seconds=size.broker_warm_up_s)
-        parts = Parts(database=database, ceiling=ceiling, bootstrap=bootstrap, directory=directory)
+    with servers(WORKER_SCHEMAS) as at, ExitStack() as stack:
+        ceiling = at.url_of("ceiling")
+        seed(at.database, size.customers // 2)
+        if size.ceiling:
+            with psycopg.connect(at.url_of("postgres"), autocommit=True) as admin:
+                admin.execute("CREATE DATABASE ceiling TEMPLATE bench STRATEGY file_copy")
+        topics.create(at.bootstrap, PARTITIONS)
+        warm_up(at.bootstrap, seconds=size.broker_warm_up_s)
+        parts = Parts(database=at.database, ceiling=ceiling, bootstrap=at.bootstrap, directory=at.directory)
         stack.callback(parts.end)
         for number in range(size.workers):
             parts.start(f"worker-{number}", "run", "--no-relay")
         parts.start("relay", "relay")
-        parts.watch({"postgres": server.guard_pid, "broker": kafka.pid})
+        parts.watch(at.pids)
         yield parts
 
 
@@ -157,9 +133,9 @@ class Parts:
         environment = service_env("MERGE_WORKER", database=self._database, bootstrap=self.bootstrap, **settings)
         self._programs[name] = Program(["merge-worker", *arguments], environment, self._directory)
 
-    def watch(self, servers: dict[str, int]) -> None:
+    def watch(self, servers: Mapping[str, int]) -> None:
         """Count the processor time of these servers and of the worker's processes from now on."""
-        self._processor = ProcessorTime({name: program.pid for name, program in self._programs.items()} | servers)
+        self._processor = ProcessorTime({name: program.pid for name, program in self._programs.items()} | dict(servers))
 
     def end(self) -> None:
         """Kill the worker's processes."""

@@ -24,13 +24,14 @@ from bench.servers import Servers, servers
 from bench.warm_broker import warm_up
 from event_runtime.database import create_engine
 from event_runtime.outbox import Outbox
+from event_runtime.relay import RelayPolicy
 from rig import topics
 from rig.processes import Program, service_env
 
 GOAL = "≥ 0.5 of a bare producer"
 TOPIC, BARE = "customer-alias", "bench-bare"
 PARTITIONS = 8
-ROWS_A_TRANSACTION = 1_000  # RelayPolicy.max_rows of one stream
+ROWS_A_TRANSACTION = RelayPolicy().max_rows  # of one stream, and all of them are of one
 DRAFTS_AN_APPEND = 5_000
 END_LIMIT_S = 120.0
 

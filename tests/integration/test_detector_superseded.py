@@ -88,21 +88,7 @@ def test_an_identifier_that_the_new_version_shares_with_others_stands_against_au
 def test_what_comes_while_a_pair_is_written_waits_and_withdraws_it(
     two: tuple[Detector, Detector], monkeypatch: pytest.MonkeyPatch, event: Any, reason: wire.WithdrawalReason
 ) -> None:
-    one, other = two
-    one.receive(created("A", **person(1)))
-    coming: list[Future[list[Any]]] = []
-    with ThreadPoolExecutor(1) as pool:
-
-        def comes() -> None:
-            coming.append(pool.submit(other.receive, event))
-            eventually(lambda: coming[0].done() or one.sql(_WAITS_FOR_A_RECORD))
-
-        _before_writing(monkeypatch, comes)
-        (found,) = one.receive(created("B", **person(1)))
-        (withdrawn,) = coming[0].result(60)
-    assert (withdrawn.candidate_id, withdrawn.reason) == (found.candidate_id, reason)
-    assert withdrawn.revision > found.revision
-    assert _open(one) == []
+    _is_withdrawn_by(event, reason, two, lambda comes: _before_writing(monkeypatch, comes), waits=_WAITS_FOR_A_RECORD)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +102,18 @@ def test_what_comes_while_a_pair_is_written_waits_and_withdraws_it(
 def test_a_pair_that_is_decided_while_it_is_told_of_is_withdrawn(
     two: tuple[Detector, Detector], monkeypatch: pytest.MonkeyPatch, event: Any, reason: wire.WithdrawalReason
 ) -> None:
+    _is_withdrawn_by(event, reason, two, lambda comes: _after_writing(monkeypatch, comes), waits=_WAITS)
+
+
+def _is_withdrawn_by(
+    event: Any,
+    reason: wire.WithdrawalReason,
+    two: tuple[Detector, Detector],
+    at: Callable[[Callable[[], None]], None],
+    *,
+    waits: str,
+) -> None:
+    """The event comes to one detector `at` a moment of the other's work on a pair, waits for it, and withdraws it."""
     one, other = two
     one.receive(created("A", **person(1)))
     coming: list[Future[list[Any]]] = []
@@ -123,9 +121,9 @@ def test_a_pair_that_is_decided_while_it_is_told_of_is_withdrawn(
 
         def comes() -> None:
             coming.append(pool.submit(other.receive, event))
-            eventually(lambda: coming[0].done() or one.sql(_WAITS))
+            eventually(lambda: coming[0].done() or one.sql(waits))
 
-        _after_writing(monkeypatch, comes)
+        at(comes)
         (found,) = one.receive(created("B", **person(1)))
         (withdrawn,) = coming[0].result(60)
     assert (withdrawn.candidate_id, withdrawn.reason) == (found.candidate_id, reason)

@@ -66,11 +66,11 @@ BROKER_SETTINGS = {
 
 
 # Quick to start and small, rather than fast after an hour.
-_QUICK_JAVA = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+QUICK_JAVA = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 def start(
-    directory: Path, *, lives_with: int, java_options: Sequence[str] = _QUICK_JAVA
+    directory: Path, *, lives_with: int, java_options: Sequence[str] = QUICK_JAVA
 ) -> tuple[str, subprocess.Popen[bytes]]:
     """Start a broker in the new `directory`; it ends, and the directory with it, with the process `lives_with`.
 
