@@ -20,6 +20,8 @@ from customer_identity.normalise.record import NormalisedRecord
 from customer_identity.normalise.text import digits_of
 
 MAX_CANDIDATES: Final = 16  # per record; more cost time and add nothing (measured)
+FREE_CANDIDATES: Final = 7
+"""Candidates that need no more than enough rarity; each further one needs a nat more: half the pairs of a large base."""
 RECENT_RECORDS: Final = 4_096
 """Records of the batch at hand, whose keys are asked for twice."""
 _LONG: Final = Struct("!q").unpack
@@ -107,10 +109,6 @@ def _email_start(r: NormalisedRecord) -> tuple[str, ...]:
     return (r.email_local[:5],) if len(r.email_local) >= 5 else ()
 
 
-def _email_domain(r: NormalisedRecord) -> tuple[str, ...]:
-    return (r.email_domain,) if r.email_domain else ()
-
-
 def _email_digits(r: NormalisedRecord) -> tuple[str, ...]:
     digits = digits_of(r.email_local)
     if len(digits) < 3:
@@ -163,22 +161,12 @@ def _postcode(r: NormalisedRecord) -> tuple[str, ...]:
     return (r.postcode,) if r.postcode else ()
 
 
-def _postcode_name(r: NormalisedRecord) -> tuple[str, ...]:
-    if not r.postcode:
-        return ()
-    return tuple(f"{r.postcode} {heard}" for heard in map(sound, (r.family, r.given)) if heard)
-
-
 def _city_name(r: NormalisedRecord) -> tuple[str, ...]:
     return tuple(f"{r.city} {name}" for name in _both_names(r)) if r.city else ()
 
 
 def _dwelling(r: NormalisedRecord) -> tuple[str, ...]:
     return (f"{r.number} {r.street}",) if r.street and r.number else ()
-
-
-def _street_name(r: NormalisedRecord) -> tuple[str, ...]:
-    return tuple(f"{r.street} {name[:3]}" for name in _both_names(r)) if r.street else ()
 
 
 def _date_parts(r: NormalisedRecord) -> tuple[str, ...]:
@@ -206,7 +194,6 @@ FAMILIES: Final = (
     KeyFamily(number=4, name="birth date", cap=40, values=_birth_date),
     KeyFamily(number=5, name="e-mail local part", cap=60, values=_email_local),
     KeyFamily(number=6, name="e-mail start", cap=20, values=_email_start),
-    KeyFamily(number=7, name="e-mail domain", cap=15, values=_email_domain),
     KeyFamily(number=8, name="e-mail digits", cap=20, values=_email_digits),
     KeyFamily(number=9, name="phone end", cap=40, values=_phone_end),
     KeyFamily(number=10, name="phone variants", cap=30, values=_phone_variants),
@@ -215,9 +202,7 @@ FAMILIES: Final = (
     KeyFamily(number=13, name="one name", cap=25, values=_names),
     KeyFamily(number=14, name="name sounds", cap=30, values=_name_sounds),
     KeyFamily(number=15, name="postcode", cap=40, values=_postcode),
-    KeyFamily(number=16, name="postcode and name", cap=40, values=_postcode_name),
     KeyFamily(number=17, name="city and name", cap=30, values=_city_name),
     KeyFamily(number=18, name="dwelling", cap=40, values=_dwelling),
-    KeyFamily(number=19, name="street and name", cap=30, values=_street_name),
     KeyFamily(number=20, name="date parts", cap=15, values=_date_parts),
 )

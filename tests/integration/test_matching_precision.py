@@ -22,7 +22,7 @@ FLOORS = {
     "ecommerce_20k": (0.70, 0.92),
     "household_shop": (0.69, 0.95),
     "rare_duplicates": (0.50, 0.90),
-    "historical_50k": (0.54, 0.93),
+    "historical_50k": (0.52, 0.93),
     "febrl4": (0.80, 0.999),
 }
 

@@ -6,6 +6,7 @@ import pytest
 
 from customer_identity.comparison import compare
 from customer_identity.comparison.fields import FIELDS, MISSING
+from customer_identity.matching.cautions import other_given_name
 from customer_identity.matching.grades import Grade
 from customer_identity.matching.stream import Stream, StreamPair
 from customer_identity.normalise import normalise
@@ -50,6 +51,15 @@ def _matched(*customers: dict[str, str], crowd: Sequence[dict[str, str]] = ()) -
          "part or very alike"),
         ("family_name", {"full_name": "Jürgen Müller"}, {"full_name": "Juergen Mueller"}, "slip"),
         ("family_name", {"full_name": "Sinéad O'Connor"}, {"full_name": "Sinead O Connor"}, "equal"),
+        ("given_name", {"given_name": "Ngọc Tuấn"}, {"given_name": "Tuan", "middle_name": "Ngoc"}, "nickname or slip"),
+        ("given_name", {"full_name": "Robert Keith Moss"}, {"full_name": "Keith Moss"}, "initial or very alike"),
+        ("given_name", {"given_name": "R"}, {"given_name": "Becky"}, "initial or very alike"),
+        ("given_name", {"given_name": "K"}, {"given_name": "Rebecca"}, "different"),
+        ("given_name", {"full_name": "S. Young"}, {"given_name": "Young", "family_name": "Sheila"},
+         "exchanged with family name"),
+        ("given_name", {"full_name": "T. Young"}, {"given_name": "Young", "family_name": "Sheila"}, "different"),
+        ("email", {"email": "info@acme.com"}, {"email": "jo.smith@acme.com"}, None),
+        ("email", {"email": "info@acme.com"}, {"email": "info@acme.com"}, "equal"),
         ("phone", {"phone": "+34 612 345 678"}, {"phone": "612345678"}, "equal"),
         ("phone", {"phone": "+44 (0)20 7946 0958"}, {"phone": "020 7946 0958", "country": "UK"}, "equal"),
         ("date_of_birth", {"date_of_birth": "4/5/1982"}, {"date_of_birth": "4. Mai 1982"}, "equal"),
@@ -97,6 +107,47 @@ def test_colleagues_of_one_given_name_are_two_people() -> None:
     pairs = _matched(*staff, *lauras)
     laura = pairs.get(("2", "3"))
     assert laura is None or laura.grade < Grade.PROBABLE
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"given_name": "Anderson", "family_name": "Denise"}, {"given_name": "Dennis", "family_name": "Anderson"}),
+        ({"given_name": "Anderson"}, {"given_name": "Dennis", "family_name": "Anderson"}),
+        ({"full_name": "Dennis Anderson Sr"}, {"full_name": "Dennis Anderson"}),
+    ],
+    ids=["exchanged and two names", "the family name alone", "a suffix on one side"],
+)
+def test_what_could_be_a_couple_or_father_and_son_is_not_certain(one: dict[str, str], other: dict[str, str]) -> None:
+    home = {name: value for name, value in person(1).items() if name in {"phone", "street", "city", "postal_code"}}
+    (pair,) = _matched(home | one, home | other).values()
+    assert pair.score > 0.5, "they may well be one"
+    assert pair.grade < Grade.CERTAIN
+
+
+def test_an_address_of_ones_own_proves_what_a_shared_phone_does_not() -> None:
+    switchboard = {"phone": person(1)["phone"]}
+    staff = [switchboard | {"given_name": g, "family_name": f} for g, f in (("David", "Okafor"), ("Emma", "Lindqvist"))]
+    laura = switchboard | {"given_name": "Laura", "family_name": "Clarke"}
+    own = laura | {"email": "l.clarke@acme.example"}
+    office = {"email": "frontdesk@acme.example"}
+    assert _matched(*staff, own, own)["2", "3"].grade == Grade.CERTAIN
+    assert (
+        _matched(*staff, laura | {"email": "zx81@acme.example"}, laura | {"email": "zx81@acme.example"})["2", "3"].grade
+        < Grade.CERTAIN
+    ), "whose address it is does not show"
+    assert _matched(*staff, laura, laura)["2", "3"].grade < Grade.CERTAIN
+    both = _matched(*(one | office for one in staff), laura | office, laura | office)
+    assert both["2", "3"].grade < Grade.CERTAIN
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "two"),
+    [("Sophie", "Sauphie", False), ("Joan", "Jane", True), ("Becky", "R", False), ("Ann", "R", True)],
+)
+def test_a_name_as_it_was_heard_is_no_other_name(one: str, other: str, two: object) -> None:
+    a, b = (normalise(CustomerRecord(tenant_id="t", customer_id="x", given_name=name)) for name in (one, other))
+    assert other_given_name(a, b, 2, known_a=True, known_b=True, same_family=True) is two
 
 
 @pytest.mark.parametrize("column", ["date_of_birth", "email", "phone"])

@@ -247,6 +247,36 @@ def test_an_address_in_two_spellings_is_one(one: str, other: str) -> None:
     assert parse_street(one).number
 
 
+@pytest.mark.parametrize(
+    ("line", "street", "city", "region", "postcode"),
+    [
+        ("1949 Franklin St, Springfield, IL 62733", "1949 Franklin Street", "Springfield", "IL", "62733"),
+        ("1551 Cedar Ln Seattle WA 98100-1234", "1551 Cedar Lane", "Seattle", "WA", "98100"),
+        ("350 Fifth Avenue, New York, NY", "350 5th Ave", "New York", "NY", ""),
+        ("702 Meadow Ct, 62716 Springfield", "702 Meadow Court", "Springfield", "", "62716"),
+        ("Rose Cottage, 12 High Street, Bath BA1 2AB", "12 High St", "Bath", "", "BA1 2AB"),
+        ("Hauptstr. 12, 80331 München", "Hauptstraße 12", "Munchen", "", "80331"),
+        ("Calle Mayor, 5, 28001 Madrid", "C/ Mayor 5", "Madrid", "", "28001"),
+        ("12 High Street, Flat B", "12 High Street Flat B", "", "", ""),
+        ("Calle Mayor, 12", "Calle Mayor 12", "", "", ""),
+        ("450 Park Ave Apt 4 Columbus OH 43201", "450 Park Ave Apt 4 Columbus", "", "OH", "43201"),
+    ],
+)
+def test_a_whole_address_in_the_street_column_is_taken_apart(
+    line: str, street: str, city: str, region: str, postcode: str
+) -> None:
+    apart = {"street": street, "city": city, "region": region, "postal_code": postcode}
+    one, other = (normalise(CustomerRecord.of(v, tenant_id="t", customer_id="x")) for v in ({"street": line}, apart))
+    parts = [(r.street, r.number, r.unit, r.city, r.region, r.postcode) for r in (one, other)]
+    assert parts[0] == parts[1]
+
+
+def test_a_building_named_before_the_street_is_no_part_of_it() -> None:
+    assert parse_street("Mason Hall, 73 Chestnut St") == parse_street("73 Chestnut Street")
+    assert parse_street("Calle Mayor, 12 piso 3").core == "calle mayor"
+    assert parse_street("Court Road, 12").core.startswith("ct")
+
+
 def test_other_numbers_are_other_dwellings() -> None:
     assert parse_street("12-14 High St").number != parse_street("12 High St").number
     assert parse_street("111-20 76th Ave").number != parse_street("111-24 76th Ave").number

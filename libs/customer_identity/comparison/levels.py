@@ -16,7 +16,9 @@ from rapidfuzz.fuzz import ratio
 from customer_identity.comparison.fields import EXACT, FIELDS, MISSING
 from customer_identity.comparison.pairs import Flags, Levels, Pairs, similarity
 from customer_identity.comparison.places import address_levels, city_levels, edit_levels
+from customer_identity.normalise.contacts import SHARED_MAILBOXES
 from customer_identity.normalise.names import without_particles
+from customer_identity.normalise.nicknames import initials
 from customer_identity.normalise.record import NormalisedRecord
 from customer_identity.normalise.text import digits_of
 
@@ -26,15 +28,19 @@ _UMLAUT: Final = re.compile("([aou])e")
 def compare(lefts: Sequence[NormalisedRecord], rights: Sequence[NormalisedRecord]) -> Levels:
     """Level matrix (pairs x fields) of pairs given as two equally long lists of records."""
     places = np.arange(len(lefts))
-    return compare_pairs([*lefts, *rights], places, places + len(lefts))
+    records = [*lefts, *rights]
+    return compare_pairs(lambda column: [record[column] for record in records], places, places + len(lefts))
 
 
-def compare_pairs(records: Sequence[NormalisedRecord], left: NDArray[np.intp], right: NDArray[np.intp]) -> Levels:
-    """Level matrix (pairs x fields) of `records[left[i]]` and `records[right[i]]`."""
+def compare_pairs(column: Callable[[int], Sequence[str]], left: NDArray[np.intp], right: NDArray[np.intp]) -> Levels:
+    """Level matrix (pairs x fields) of the records at `left[i]` and `right[i]`.
+
+    `column` gives all records' values of a place in NormalisedRecord.
+    """
     out = np.full((len(left), len(FIELDS)), MISSING, dtype=np.int8)
     if not len(left):
         return out
-    pairs = Pairs(records, left, right)
+    pairs = Pairs(column, left, right)
     out[:, 0], out[:, 1] = _names(pairs)
     out[:, 2] = _middle(pairs)
     out[:, 3] = np.where(pairs.both("suffix"), pairs.equal("suffix"), MISSING)
@@ -75,6 +81,7 @@ def _names(pairs: Pairs) -> tuple[Levels, Levels]:
     x, y = pairs.values("given", rows)
     alike = _graded(similarity(x, y, JaroWinkler.similarity), 0.7, 0.85, 0.92)
     given[rows] = np.maximum(alike, _mapped(_related_given, x, y, *pairs.values("roots", rows)))
+    _among_middle_names(pairs, given)
     given[rows[_in_two_scripts(x, y)]] = MISSING
     rows = np.flatnonzero((family != MISSING) & ~pairs.equal("family"))
     x, y = pairs.values("family", rows)
@@ -91,6 +98,19 @@ def _names(pairs: Pairs) -> tuple[Levels, Levels]:
     return given, family
 
 
+def _among_middle_names(pairs: Pairs, given: Levels) -> None:
+    """2 where a given name is among the other's middle names, which people go by; 3 where it is so both ways."""
+    middle = pairs.has("middle", 0) | pairs.has("middle", 1)
+    rows = np.flatnonzero(middle & (given >= 0) & (given < 3))
+    columns = zip(*pairs.values("given", rows), *pairs.values("middle", rows), strict=True)
+    either = [_is_word(y, middle_x) + _is_word(x, middle_y) for x, y, middle_x, middle_y in columns]
+    given[rows] = np.maximum(given[rows], np.array([0, 2, 3], np.int8)[either])
+
+
+def _is_word(word: str, words: str) -> bool:
+    return word in words and word in words.split()
+
+
 def _in_two_scripts(x: Sequence[str], y: Sequence[str]) -> list[bool]:
     """Where one name is in letters that have no reading here: nobody can say whether the two are one name."""
     return [p.isascii() != q.isascii() for p, q in zip(x, y, strict=True)]
@@ -103,7 +123,7 @@ def _family_elsewhere(a: str, b: str, middle_a: str, middle_b: str) -> int:
         return 3
     if long[0] == short[0] and "e" in long and _UMLAUT.sub(r"\1", long) == _UMLAUT.sub(r"\1", short):
         return 3
-    return 2 if (middle_b and a in middle_b.split()) or (middle_a and b in middle_a.split()) else 0
+    return 2 if _is_word(a, middle_b) or _is_word(b, middle_a) else 0
 
 
 def _cut_elsewhere(pairs: Pairs, given: Levels, family: Levels) -> None:
@@ -124,12 +144,21 @@ def _exchange(pairs: Pairs, given: Levels, family: Levels) -> None:
     ga, fb = pairs.values("given", crossed)[0], pairs.values("family", crossed)[1]
     fa, gb = pairs.values("family", crossed)[0], pairs.values("given", crossed)[1]
     first = similarity(ga, fb, JaroWinkler.similarity) > 0.85
-    swapped = crossed[first]
-    fa, gb = ([c[at] for at in np.flatnonzero(first).tolist()] for c in (fa, gb))
-    swapped = swapped[similarity(fa, gb, JaroWinkler.similarity) > 0.85]
-    given[swapped], family[swapped] = 4, MISSING
+    likely = np.flatnonzero(first)
+    fa_likely, gb_likely = ([column[at] for at in likely.tolist()] for column in (fa, gb))
+    second = similarity(fa_likely, gb_likely, JaroWinkler.similarity) > 0.85
+    names = zip(fa, gb, ga, fb, strict=True)
+    abbreviated = [at for at, (p, q, r, s) in enumerate(names) if (p == q or r == s) and _initialled(p, q, r, s)]
+    for swapped in (crossed[likely[second]], crossed[abbreviated]):
+        given[swapped], family[swapped] = 4, MISSING
     for side in (0, 1):
         _one_name(pairs, side, given, family)
+
+
+def _initialled(family_a: str, given_b: str, given_a: str, family_b: str) -> bool:
+    """S. Young and Young Sheila: one of two names that stand crosswise is equal, the other an initial."""
+    one, other = (given_a, family_b) if family_a == given_b else (family_a, given_b)
+    return one[0] == other[0] and 1 in {len(one), len(other)}
 
 
 def _one_name(pairs: Pairs, side: int, given: Levels, family: Levels) -> None:
@@ -139,7 +168,10 @@ def _one_name(pairs: Pairs, side: int, given: Levels, family: Levels) -> None:
         rows = np.flatnonzero(lone & (given < 3) & (family < 3))
         x, y = pairs.values(column, rows)[side], pairs.values(other, rows)[1 - side]
         exchanged = rows[similarity(x, y, JaroWinkler.similarity) > 0.92]
-        given[exchanged], family[exchanged] = 4, MISSING
+        if other == "given":
+            given[exchanged], family[exchanged] = 4, MISSING
+        else:  # what stands in the given name's column is the family name: of the given name nothing is known
+            given[exchanged], family[exchanged] = MISSING, 3
 
 
 def _related_given(a: str, b: str, roots_a: str, roots_b: str) -> int:
@@ -147,7 +179,7 @@ def _related_given(a: str, b: str, roots_a: str, roots_b: str) -> int:
     if roots_a and roots_b and (roots_a == roots_b or not set(roots_a.split()).isdisjoint(roots_b.split())):
         return 3
     if a[0] != b[0]:
-        return 0
+        return 2 if (len(a) == 1 and a in initials(roots_b)) or (len(b) == 1 and b in initials(roots_a)) else 0
     short, long = (a, b) if len(a) < len(b) else (b, a)
     return 2 if long.startswith(short) and len(short) != 2 else 0
 
@@ -213,6 +245,8 @@ def _email(pairs: Pairs) -> Levels:
 
 
 def _local_level(a: str, b: str, rest_a: str, rest_b: str, whole: float) -> int:
+    if (a in SHARED_MAILBOXES) != (b in SHARED_MAILBOXES):
+        return MISSING
     digits_a, digits_b = digits_of(a), digits_of(b)
     level = _alike(whole)
     if len(digits_a) >= 4 and len(digits_b) >= 4:

@@ -1,7 +1,6 @@
 """Pairs of records, column by column: what both have, what is equal, and the values of chosen pairs."""
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -18,17 +17,17 @@ _COLUMN: Final = {name: at for at, name in enumerate(NormalisedRecord._fields)}
 
 
 class Pairs:
-    """Pairs of `records[left[i]]` and `records[right[i]]`; a record that is in many pairs is taken apart once."""
+    """Pairs of the records at `left[i]` and `right[i]`; a record that is in many pairs is taken apart once."""
 
-    def __init__(self, records: Sequence[NormalisedRecord], left: Places, right: Places) -> None:
-        values = np.fromiter(chain.from_iterable(records), object, count=len(records) * len(_COLUMN))
-        self._values = np.ascontiguousarray(values.reshape(len(records), len(_COLUMN)).T)
-        self._filled = self._values.astype(bool)
+    def __init__(self, column: Callable[[int], Sequence[str]], left: Places, right: Places) -> None:
+        """`column` gives all records' values of a place in NormalisedRecord; only what is compared is asked for."""
+        self._column = column
         self._sides = (left, right)
+        self._taken: dict[str, tuple[NDArray[np.object_], Flags]] = {}
 
     def has(self, column: str, side: int) -> Flags:
         """Whether the record of this side (0 left, 1 right) has the field."""
-        out: Flags = self._filled[_COLUMN[column]][self._sides[side]]
+        out: Flags = self._values(column)[1][self._sides[side]]
         return out
 
     def both(self, column: str) -> Flags:
@@ -41,14 +40,21 @@ class Pairs:
 
     def equal(self, column: str) -> Flags:
         """Whether both have the same value, or none."""
-        values = self._values[_COLUMN[column]]
+        values, _ = self._values(column)
         out: Flags = (values[self._sides[0]] == values[self._sides[1]]).astype(bool)
         return out
 
     def values(self, column: str, rows: Places) -> tuple[list[str], list[str]]:
         """The values of both sides in these pairs."""
-        values = self._values[_COLUMN[column]]
+        values, _ = self._values(column)
         return values[self._sides[0][rows]].tolist(), values[self._sides[1][rows]].tolist()
+
+    def _values(self, column: str) -> tuple[NDArray[np.object_], Flags]:
+        """Of all records, and whether they are filled."""
+        if column not in self._taken:
+            values = np.array(self._column(_COLUMN[column]), object)
+            self._taken[column] = values, values.astype(bool)
+        return self._taken[column]
 
 
 def similarity(a: Sequence[str], b: Sequence[str], scorer: Callable[..., Any]) -> NDArray[np.float32]:

@@ -9,12 +9,18 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import JaroWinkler, Levenshtein
 
 from customer_identity.comparison import fields as f
+from customer_identity.normalise.names import sound
+from customer_identity.normalise.nicknames import initials, nickname_roots
 from customer_identity.normalise.record import NormalisedRecord
 
 Flags = NDArray[np.bool_]
 _UNLIKE: Final = 0.6  # Jaro-Winkler
+_SOUNDS_ALIKE: Final = 0.8  # Jaro-Winkler of names of one sound: Sophie and Sauphie, not Luke and Leica
 _OF_WOMEN: Final = frozenset({"a", "e", "ia", "ina", "ine", "ette", "elle", "le", "la", "na", "ne"})
 _SLIP: Final = 3  # level of given names
+_EXCHANGED: Final = f.EXACT[f.GIVEN] - 1  # with the family name
+_FAMILY_SLIP: Final = f.EXACT[f.FAMILY] - 1
+_GENERATIONS: Final = frozenset({"jr", "sr"})  # written where father and son have one name
 _NEARLY: Final = 2  # level of birth dates: nobody's partner is born within a slip or two of the day
 KNOWN_NAME_HOLDERS: Final = 3  # a given name seen this often is a name and no slip of another
 
@@ -31,6 +37,14 @@ class Cautions:
     doubtful_given_name: Flags
     contradicted: Flags
     look_alike: Flags
+    beyond_what_is_shared: Flags
+    """One name, equal in more than what is contested: it may be certain, and a person looks at it all the same."""
+
+    @property
+    def unproved(self) -> Flags:
+        """Contested, and nothing else proves that it is one person."""
+        out: Flags = self.contested & ~self.beyond_what_is_shared
+        return out
 
     def one(self, row: int) -> "Cautions":
         """The flags of one pair."""
@@ -53,11 +67,11 @@ class Cautions:
         )
         other_id = levels[:, f.NATIONAL_ID] != f.EXACT[f.NATIONAL_ID]
         # of the people of one company two may have one given name; whose name changes keeps the birth date
-        colleagues = self.contested & (levels[:, f.GIVEN] == f.EXACT[f.GIVEN]) & (levels[:, f.FAMILY] == 0)
+        colleagues = self.unproved & (levels[:, f.GIVEN] == f.EXACT[f.GIVEN]) & (levels[:, f.FAMILY] == 0)
         colleagues &= levels[:, f.BIRTH_DATE] != f.EXACT[f.BIRTH_DATE]
         two_people = ((self.other_given_name & same_household) | colleagues) & other_id
         out = np.where(two_people, np.minimum(logit, -2.0), logit)
-        out = np.where(self.contested | self.name_only, np.minimum(out, 2.2), out)
+        out = np.where(self.unproved | self.name_only, np.minimum(out, 2.2), out)
         return np.where(self.suffix_conflict, np.minimum(out, -2.2), out)
 
 
@@ -72,8 +86,12 @@ def other_given_name(
     if not x or not y or x == y or level >= 3 or x.isascii() != y.isascii():
         return False
     if x.isascii() and 1 in (len(x), len(y)):
-        return x[0] != y[0]
+        return x[0] != y[0] and min(x, y, key=len) not in initials(a.roots or b.roots)
+    if x in b.middle.split() or y in a.middle.split():
+        return False
     if x.startswith(y) or y.startswith(x):
+        return False
+    if sound(x) == sound(y) and not (a.roots and b.roots) and JaroWinkler.similarity(x, y) >= _SOUNDS_ALIKE:
         return False
     distance = Levenshtein.distance(x, y)
     if known_a and known_b and min(len(x), len(y)) >= 3 and distance >= 2 and x[:3] != y[:3]:
@@ -88,6 +106,8 @@ def unlike_given_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:
     if a.roots and b.roots and not set(a.roots.split()).isdisjoint(b.roots.split()):
         return False
     if 1 in (len(a.given), len(b.given)) and a.given[0] == b.given[0]:
+        return False
+    if a.given in b.middle.split() or b.given in a.middle.split():
         return False
     straight = JaroWinkler.similarity(a.given, b.given)
     crossed = min(JaroWinkler.similarity(a.given, b.family), JaroWinkler.similarity(a.family, b.given))
@@ -107,12 +127,21 @@ def flags(
     contested: Flags,
     known_left: Flags,
     known_right: Flags,
+    *,
+    own_mail: Flags,
 ) -> Cautions:
-    """Everything the grades look at beside the score; `known_…`: that side's given name is a name and no slip."""
+    """Everything the grades look at beside the score.
+
+    `known_…`: that side's given name is a name and no slip. `own_mail`: no other people have the e-mail addresses.
+    """
     count = len(pairs)
     given_weak = np.fromiter((_says_little(a.given) or _says_little(b.given) for a, b in pairs), bool, count=count)
+    for row in np.flatnonzero((levels[:, f.GIVEN] == f.MISSING) & ~given_weak).tolist():  # one name, the family's
+        given_weak[row] = pairs[row][0].given.isascii() == pairs[row][1].given.isascii()
     several = np.fromiter((bool(a.several or b.several) for a, b in pairs), bool, count=count)
+    one_suffix = np.fromiter((a.suffix + b.suffix in _GENERATIONS for a, b in pairs), bool, count=count)
     anchored = (levels[:, f.BIRTH_DATE] == f.EXACT[f.BIRTH_DATE]) | (levels[:, f.NATIONAL_ID] == f.EXACT[f.NATIONAL_ID])
+    father_or_son = one_suffix & ~anchored & (levels[:, f.EMAIL] != f.EXACT[f.EMAIL])
     for row in np.flatnonzero(given_weak & ~anchored & (levels[:, f.EMAIL] == f.EXACT[f.EMAIL])).tolist():
         anchored[row] = levels[row, f.BIRTH_DATE] >= _NEARLY or _own_address(*pairs[row])
     names = (f.GIVEN, f.FAMILY, f.MIDDLE, f.SUFFIX, f.GENDER, f.REGION)
@@ -123,11 +152,30 @@ def flags(
         other_given_name=_other_given_names(levels, pairs, known_left, known_right),
         suffix_conflict=levels[:, f.SUFFIX] == 0,
         name_only=np.logical_not(agrees.any(axis=1)),
-        weak_given_name=(given_weak & ~anchored) | several,
+        weak_given_name=(given_weak & ~anchored) | several | father_or_son,
         doubtful_given_name=_doubtful_names(levels, pairs),
         contradicted=(levels[:, f.BIRTH_DATE] == 0) | (levels[:, f.NATIONAL_ID] == 0),
         look_alike=np.fromiter((bool(a.look_alike or b.look_alike) for a, b in pairs), bool, count=count),
+        beyond_what_is_shared=_beyond_what_is_shared(levels, pairs, own_mail & contested),
     )
+
+
+def _beyond_what_is_shared(
+    levels: NDArray[np.int8], pairs: Sequence[tuple[NormalisedRecord, NormalisedRecord]], own_mail: Flags
+) -> Flags:
+    """Where two records of one name agree in more than what several people share.
+
+    In an e-mail address with that name in it that is nobody else's, an identity number, or birth date and dwelling.
+    """
+    given, family = levels[:, f.GIVEN], levels[:, f.FAMILY]
+    named = ((given >= _SLIP) & (family >= _FAMILY_SLIP)) | (given == _EXCHANGED)
+    mail = own_mail & named & (levels[:, f.EMAIL] == f.EXACT[f.EMAIL])
+    for row in np.flatnonzero(mail).tolist():
+        mail[row] = _has_its_name(pairs[row][0]) or _has_its_name(pairs[row][1])
+    born = (levels[:, f.BIRTH_DATE] == f.EXACT[f.BIRTH_DATE]) & (levels[:, f.ADDRESS] == f.EXACT[f.ADDRESS])
+    number = levels[:, f.NATIONAL_ID] == f.EXACT[f.NATIONAL_ID]
+    out: Flags = named & (mail | number | born)
+    return out
 
 
 def _other_given_names(
@@ -157,23 +205,40 @@ def _other_given_names(
 def _doubtful_names(levels: NDArray[np.int8], pairs: Sequence[tuple[NormalisedRecord, NormalisedRecord]]) -> Flags:
     """Given names two slips apart in one family, two names however alike (Mark, Mary), numbered names."""
     given, family = levels[:, f.GIVEN], levels[:, f.FAMILY]
-    rows = np.flatnonzero(((given >= 0) & (given <= _SLIP)) | ((family >= 0) & (family < f.EXACT[f.FAMILY])))
+    born = levels[:, f.BIRTH_DATE] == f.EXACT[f.BIRTH_DATE]
+    unequal = ((given >= 0) & (given < f.EXACT[f.GIVEN])) | ((family >= 0) & (family < f.EXACT[f.FAMILY]))
+    rows = np.flatnonzero(unequal)
     out = np.zeros(len(pairs), bool)
     for row in rows.tolist():
         a, b = pairs[row]
         slips = family[row] == f.EXACT[f.FAMILY] and given[row] < _SLIP and _two_slips_apart(a.given, b.given)
         numbered = _numbered(a.given + a.family) and _numbered(b.given + b.family)
-        out[row] = slips or two_names(a, b) or numbered
+        exchanged = given[row] == _EXCHANGED
+        out[row] = slips or numbered or (_other_when_exchanged(a, b, born[row]) if exchanged else two_names(a, b))
     return out
+
+
+def _other_when_exchanged(a: NormalisedRecord, b: NormalisedRecord, born: object) -> bool:
+    """Anderson Denise and Dennis Anderson: names that stand crosswise are looked at as if they stood straight.
+
+    Those born on one day may be two slips apart: hardly any twins have names alike that are also exchanged.
+    """
+    crossed = [(x, y) for x, y in ((a.given, b.family), (a.family, b.given)) if x and y]
+    return any(_not_one_name(x, y) or (not born and _two_slips_apart(x, y)) for x, y in crossed)
 
 
 def two_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:
     """True for given names that are not one, however alike: of two families of names, or of a man and a woman."""
-    x, y = sorted((a.given, b.given), key=len)
+    return _not_one_name(a.given, b.given)
+
+
+def _not_one_name(one: str, other: str) -> bool:
+    x, y = sorted((one, other), key=len)
     if x == y or not x:
         return False
-    if a.roots and b.roots:
-        return set(a.roots.split()).isdisjoint(b.roots.split())
+    roots = [nickname_roots(name) for name in (x, y)]
+    if all(roots):
+        return set(roots[0]).isdisjoint(roots[1])
     return (y.startswith(x) and y[len(x) :] in _OF_WOMEN) or (x[:-1] == y[:-1] and {x[-1], y[-1]} == {"a", "o"})
 
 
@@ -185,6 +250,12 @@ def _own_address(a: NormalisedRecord, b: NormalisedRecord) -> bool:
     """Whether an equal e-mail address is in the given name that one of the two has: a family's may be anybody's."""
     given = max(a.given, b.given, key=len)
     return len(given) >= 3 and (given in a.email_local or given in b.email_local)
+
+
+def _has_its_name(record: NormalisedRecord) -> bool:
+    """Whether the e-mail address has the given or the family name in it."""
+    names = (record.given, *record.family.split())
+    return any(len(name) >= 3 and name in record.email_local for name in names)
 
 
 def _says_little(given: str) -> bool:

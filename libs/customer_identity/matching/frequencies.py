@@ -3,15 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from customer_identity.comparison.fields import FIELDS, GIVEN
 from customer_identity.matching.cautions import KNOWN_NAME_HOLDERS
-from customer_identity.matching.index import Entry, Index, duplicates_code, filled_codes, records_code, value_code
+from customer_identity.matching.index import (
+    Entries,
+    Entry,
+    Index,
+    duplicates_code,
+    filled_codes,
+    records_code,
+    value_code,
+)
+from customer_identity.normalise.record import NormalisedRecord
 
 _FIELDS = len(FIELDS)
+_GIVEN_NAME: Final = NormalisedRecord._fields.index("given")
+_ROOTS: Final = NormalisedRecord._fields.index("roots")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +40,16 @@ class Frequencies:
     """Pairs found among them so far."""
 
 
-def frequencies(index: Index, batch: Sequence[Entry], others: Sequence[Entry]) -> tuple[Frequencies, NDArray[np.bool_]]:
+def frequencies(index: Index, batch: Sequence[Entry], others: Entries) -> tuple[Frequencies, NDArray[np.bool_]]:
     """Counts in one question to the index, and whose given name is a name and no slip of another.
 
     It is one when it is in a nickname group or when enough records hold it; said of the batch's records, then of the
     others.
     """
     tenants = {tenant: place for place, tenant in enumerate(dict.fromkeys(entry.tenant_id for entry in batch))}
-    unsure = [at for at, entry in enumerate(others) if entry.record.given and not entry.record.roots]
-    unsure_names = dict.fromkeys((others[at].tenant_id, others[at].record.given) for at in unsure)
-    names = {name: place for place, name in enumerate(unsure_names)}
+    theirs = list(zip(others.customers, others.column(_GIVEN_NAME), others.column(_ROOTS), strict=True))
+    unsure = [(at, (tenant, given)) for at, ((tenant, _), given, roots) in enumerate(theirs) if given and not roots]
+    names = {name: place for place, name in enumerate(dict.fromkeys(name for _, name in unsure))}
     codes = [
         *chain.from_iterable(entry.value_codes() for entry in batch),
         *chain.from_iterable((*filled_codes(t), records_code(t), duplicates_code(t)) for t in tenants),
@@ -49,9 +61,9 @@ def frequencies(index: Index, batch: Sequence[Entry], others: Sequence[Entry]) -
     held = values.reshape(len(batch), _FIELDS).astype(np.float64)
     of_tenant = bases.reshape(len(tenants), _FIELDS + 2).astype(np.float64)
     own = of_tenant[np.fromiter((tenants[entry.tenant_id] for entry in batch), np.intp, count=len(batch))]
-    known = np.fromiter((bool(entry.record.roots) for entry in (*batch, *others)), bool, count=len(batch) + len(others))
+    known = np.array([*(bool(entry.record.roots) for entry in batch), *(bool(roots) for _, _, roots in theirs)], bool)
     known[: len(batch)] |= held[:, GIVEN] >= KNOWN_NAME_HOLDERS
-    for at in unsure:
-        known[len(batch) + at] = often[names[others[at].tenant_id, others[at].record.given]] >= KNOWN_NAME_HOLDERS
+    places = np.array([names[name] for _, name in unsure], np.intp)
+    known[len(batch) + np.array([at for at, _ in unsure], np.intp)] = often[places] >= KNOWN_NAME_HOLDERS
     counted = Frequencies(held=held, filled=own[:, :_FIELDS], records=own[:, _FIELDS], duplicates=own[:, _FIELDS + 1])
     return counted, known

@@ -46,7 +46,7 @@ def grade(
     people differ, and only what is equal where it counts is certain.
     """
     doubt = (
-        cautions.contested
+        cautions.unproved
         | cautions.suffix_conflict
         | cautions.name_only
         | cautions.other_given_name

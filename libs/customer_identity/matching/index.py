@@ -1,6 +1,6 @@
 """What the matcher asks of an index of records, and an index in memory (the service has one in PostgreSQL)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, repeat
 from typing import Final, NamedTuple, Protocol
@@ -57,6 +57,68 @@ class Entry:
         )
 
 
+class Entries(Protocol):
+    """Records of a look-up, by place. Most are only compared, column by column, and no entry is made of them."""
+
+    @property
+    def numbers(self) -> Longs:
+        """The index's own names for them."""
+
+    @property
+    def customers(self) -> Sequence[tuple[str, str]]:
+        """Their tenants and customer ids."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: int, /) -> Entry: ...
+
+    def column(self, at: int) -> list[str]:
+        """Their values of a place in NormalisedRecord."""
+
+
+class ListedEntries:
+    """Entries that are there already."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+        self._records = [entry.record for entry in entries]
+        self.numbers: Longs = np.array([entry.number for entry in entries], np.int64)
+        self.customers = [(entry.tenant_id, entry.customer_id) for entry in entries]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def __getitem__(self, place: int) -> Entry:
+        return self._entries[place]
+
+    def column(self, at: int) -> list[str]:
+        """See Entries."""
+        return [record[at] for record in self._records]
+
+
+class JoinedEntries:
+    """Some entries, and others after them."""
+
+    def __init__(self, first: Entries, others: Entries) -> None:
+        self._first, self._others = first, others
+        self.numbers: Longs = np.concatenate([first.numbers, others.numbers])
+        self.customers = [*first.customers, *others.customers]
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._others)
+
+    def __getitem__(self, place: int) -> Entry:
+        within = len(self._first)
+        return self._first[place] if place < within else self._others[place - within]
+
+    def column(self, at: int) -> list[str]:
+        """See Entries."""
+        return self._first.column(at) + self._others.column(at)
+
+
 class Postings(NamedTuple):
     """Holders of keys: record `numbers[i]` has the key at place `at[i]` of those asked for, in that order."""
 
@@ -70,8 +132,8 @@ class Index(Protocol):
     def postings(self, codes: Sequence[int], caps: Sequence[int]) -> Postings:
         """The records under each key, at most cap + 2 of them (enough to see that a key is too common)."""
 
-    def entries(self, numbers: Iterable[int]) -> Mapping[int, Entry]:
-        """The records of these numbers; erased ones are left out."""
+    def entries(self, numbers: Sequence[int]) -> Entries:
+        """The records of these numbers, in any order; erased ones are left out."""
 
     def counts(self, codes: Sequence[int]) -> Longs:
         """How many records are counted under each code."""
@@ -153,9 +215,9 @@ class MemoryIndex:
         numbers = np.fromiter(chain.from_iterable(found), np.int64, count=int(lengths.sum()))
         return Postings(np.repeat(np.arange(len(found)), lengths), numbers)
 
-    def entries(self, numbers: Iterable[int]) -> Mapping[int, Entry]:
+    def entries(self, numbers: Sequence[int]) -> ListedEntries:
         """See Index."""
-        return {number: self._entries[number] for number in numbers}
+        return ListedEntries([self._entries[number] for number in numbers])
 
     def counts(self, codes: Sequence[int]) -> Longs:
         """See Index."""

@@ -1,8 +1,8 @@
 """The streaming matcher: a batch of just-indexed records against everything the index holds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from customer_identity.matching import cautions as c
 from customer_identity.matching.candidates import Candidates, Places, candidates_of
 from customer_identity.matching.frequencies import Frequencies, frequencies
 from customer_identity.matching.grades import Grade, grade, plain_grade
-from customer_identity.matching.index import Entry, Index
+from customer_identity.matching.index import Entries, Entry, Index, JoinedEntries, ListedEntries, Longs
 from customer_identity.matching.model import Model
 from customer_identity.matching.scoring import Scorer, Scores, logit_of, probability
 
@@ -24,7 +24,7 @@ _HOPELESS: Final = -7.0
 class Found:
     """Pairs of a batch to score: record `entries[left[i]]`, of the batch, with `entries[right[i]]`."""
 
-    entries: list[Entry]
+    entries: Entries
     """The batch, then the others."""
     left: Places
     right: Places
@@ -39,12 +39,44 @@ class Found:
     capped_keys: int
 
 
+class Side(Sequence[Entry]):
+    """The left or the right records of pairs. Entries are made of those that are looked at."""
+
+    def __init__(self, entries: Entries, places: Places) -> None:
+        self._entries, self._places = entries, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, row: int) -> Entry: ...
+    @overload
+    def __getitem__(self, row: slice) -> "Side": ...
+    def __getitem__(self, row: int | slice) -> "Entry | Side":
+        if isinstance(row, slice):
+            return Side(self._entries, self._places[row])
+        return self._entries[int(self._places[row])]
+
+    @property
+    def numbers(self) -> Longs:
+        """The index's own names for them."""
+        out: Longs = self._entries.numbers[self._places]
+        return out
+
+    def among(self, customers: Collection[tuple[str, str]]) -> NDArray[np.bool_]:
+        """Which of them are of these (tenant, customer id)s."""
+        out: NDArray[np.bool_] = np.array([one in customers for one in self._entries.customers], bool)[self._places]
+        return out
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matches:
     """Scored pairs of one batch: row i compares `left[i]` (of the batch) with `right[i]`."""
 
-    left: list[Entry]
-    right: list[Entry]
+    left: Side
+    right: Side
+    given: NDArray[np.bool_]
+    """Pairs that were asked for, whether or not blocking finds them."""
     levels: NDArray[np.int8]
     log_frequency: NDArray[np.float64]
     scores: Scores
@@ -102,21 +134,24 @@ class Matcher:
             link_sources: leave out pairs within one source.
             also: pairs (a batch member's number, another's) to score even if blocking does not find them.
         """
-        also = list(also)
+        wanted = list(also)
         candidates = candidates_of(self._index, batch, only_earlier=only_earlier)
-        entries, at = self._entries(batch, candidates, also)
-        pairs = _pairs(batch, candidates, at, also)
+        own = ListedEntries(batch)
+        others = self._others(own, candidates, wanted)
+        entries = JoinedEntries(own, others)
+        left, right, given = _pairs(entries.numbers, len(batch), candidates, wanted)
         if link_sources:
-            pairs = {pair: told for pair, told in pairs.items() if entries[pair[0]].source != entries[pair[1]].source}
-        left, right = np.array(list(pairs), np.intp).reshape(len(pairs), 2).T
-        counted, known_names = frequencies(self._index, batch, entries[len(batch) :])
-        contested = _contested(candidates, entries, at, known_names)
+            sources = np.array([entries[at].source for at in range(len(entries))], object)
+            apart = np.flatnonzero(sources[left] != sources[right])
+            left, right, given = left[apart], right[apart], given[apart]
+        counted, known_names = frequencies(self._index, batch, others)
+        contested = _contested(candidates, entries, known_names)
         self._index.contest(contested - self._index.contested(contested))
         return Found(
             entries=entries,
             left=left,
             right=right,
-            given=np.fromiter(pairs.values(), bool, count=len(pairs)),
+            given=given,
             frequencies=counted,
             known_names=known_names,
             contested=contested,
@@ -126,14 +161,15 @@ class Matcher:
     def score(self, found: Found) -> Matches:
         """Scores pairs. Of the index only what is contested is asked for."""
         seen, left = found.frequencies, found.left
-        levels = compare_pairs([entry.record for entry in found.entries], left, found.right)
+        levels = compare_pairs(found.entries.column, left, found.right)
         log_frequency = self._scorer.log_frequency(seen.held - 1.0, seen.filled)[left]
         scores = self._scorer.score(levels, log_frequency, seen.records[left], seen.duplicates[left])
         cautions = self._cautions(found, levels, (scores.logit > _HOPELESS) | found.given)
         score = probability(cautions.limited(scores.logit, levels))
         return Matches(
-            left=[found.entries[at] for at in left.tolist()],
-            right=[found.entries[at] for at in found.right.tolist()],
+            left=Side(found.entries, left),
+            right=Side(found.entries, found.right),
+            given=found.given,
             levels=levels,
             log_frequency=log_frequency,
             scores=scores,
@@ -150,10 +186,11 @@ class Matcher:
 
     def compare_pairs(self, lefts: Sequence[Entry], rights: Sequence[Entry]) -> Matches:
         """Scores given pairs, whether or not blocking would have found them."""
-        counted, known_names = frequencies(self._index, lefts, rights)
+        ones, others = ListedEntries(lefts), ListedEntries(rights)
+        counted, known_names = frequencies(self._index, lefts, others)
         return self.score(
             Found(
-                entries=[*lefts, *rights],
+                entries=JoinedEntries(ones, others),
                 left=np.arange(len(lefts)),
                 right=np.arange(len(lefts), 2 * len(lefts)),
                 given=np.ones(len(lefts), bool),
@@ -164,16 +201,11 @@ class Matcher:
             )
         )
 
-    def _entries(
-        self, batch: Sequence[Entry], candidates: Candidates, also: Sequence[tuple[int, int]]
-    ) -> tuple[list[Entry], dict[int, int]]:
-        """All records the batch will be compared with, the batch's own first; and where each number is among them."""
-        at = {entry.number: place for place, entry in enumerate(batch)}
-        wanted = {*candidates.numbers.tolist(), *(number for _, _, number in candidates.shared)}
-        wanted.update(other for _, other in also)
-        entries = [*batch, *self._index.entries(sorted(wanted - at.keys())).values()]
-        at.update((entry.number, place) for place, entry in enumerate(entries[len(batch) :], start=len(batch)))
-        return entries, at
+    def _others(self, own: Entries, candidates: Candidates, also: Sequence[tuple[int, int]]) -> Entries:
+        """All other records that the batch's own will be compared with."""
+        more = np.array([*(number for _, _, number in candidates.shared), *(other for _, other in also)], np.int64)
+        wanted = np.setdiff1d(np.concatenate([candidates.numbers, more]), own.numbers)
+        return self._index.entries(wanted.tolist())
 
     def _cautions(self, found: Found, levels: NDArray[np.int8], hopeful: NDArray[np.bool_]) -> c.Cautions:
         """The flags of pairs that have a chance; all others have none."""
@@ -183,44 +215,68 @@ class Matcher:
         identifiers = {entry.number: entry.identifiers() for pair in pairs for entry in pair}
         contested = self._index.contested({code for own in identifiers.values() for code in own}) | found.contested
         sharing = {number for number, own in identifiers.items() if not contested.isdisjoint(own)}
+        own_mail = {number for number, own in identifiers.items() if own and own[0] not in contested}
         return c.flags(
             levels[rows],
             [(a.record, b.record) for a, b in pairs],
             np.fromiter((a.number in sharing or b.number in sharing for a, b in pairs), bool, count=len(pairs)),
             found.known_names[found.left[rows]],
             found.known_names[found.right[rows]],
+            own_mail=np.fromiter(
+                (a.number in own_mail and b.number in own_mail for a, b in pairs), bool, count=len(pairs)
+            ),
         ).spread(rows, len(levels))
 
 
 def _pairs(
-    batch: Sequence[Entry], candidates: Candidates, at: Mapping[int, int], also: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], bool]:
-    """(place in the batch, place of the other), each pair once; True: it was asked for."""
-    pairs: dict[tuple[int, int], bool] = {}
-    within = len(batch)
-    for place, number in zip(candidates.places.tolist(), candidates.numbers.tolist(), strict=True):
-        other = at.get(number)
-        if other is not None and (other >= within or (other, place) not in pairs):
-            pairs[place, other] = False
-    for number, other_number in also:
-        place, other = at[number], at.get(other_number)
-        if other is not None:
-            pairs[(other, place) if (other, place) in pairs else (place, other)] = True
-    return dict(sorted(pairs.items(), key=lambda pair: pair[0][0])) if also else pairs
+    numbers: Longs, within: int, candidates: Candidates, also: Sequence[tuple[int, int]]
+) -> tuple[Places, Places, NDArray[np.bool_]]:
+    """(place in the batch, place of the other, whether it was asked for), each pair once, by the batch's order.
+
+    `numbers`: of the batch's records, which are the first `within`, and of the others that are still there.
+    """
+    left, right = candidates.places, _places(numbers, candidates.numbers)
+    # of two records of the batch that find each other, the first one does
+    mirrored = (right < left) & np.isin(right * within + left, left * within + right)
+    kept = (right >= 0) & ~mirrored
+    left, right = left[kept], right[kept]
+    given = np.zeros(len(left), bool)
+    if not also:
+        return left, right, given
+    row_of = {pair: row for row, pair in enumerate(zip(left.tolist(), right.tolist(), strict=True))}
+    ones, others = (_places(numbers, np.array(side, np.int64)).tolist() for side in zip(*also, strict=True))
+    more: dict[tuple[int, int], None] = {}
+    for one, other in zip(ones, others, strict=True):
+        row = row_of.get((other, one), row_of.get((one, other)))
+        if row is not None:
+            given[row] = True
+        elif other >= 0 and (other, one) not in more:
+            more[one, other] = None
+    added = np.array(list(more), np.intp).reshape(len(more), 2)
+    left, right = np.concatenate([left, added[:, 0]]), np.concatenate([right, added[:, 1]])
+    given = np.concatenate([given, np.ones(len(more), bool)])
+    order = np.argsort(left, kind="stable")
+    return left[order], right[order], given[order]
 
 
-def _contested(
-    candidates: Candidates, entries: Sequence[Entry], at: Mapping[int, int], known_names: NDArray[np.bool_]
-) -> set[int]:
+def _places(numbers: Longs, wanted: Longs) -> Places:
+    """Where each wanted number is among the numbers; -1: nowhere."""
+    order = np.argsort(numbers)
+    at = np.minimum(np.searchsorted(numbers, wanted, sorter=order), len(numbers) - 1)
+    out: Places = np.where(numbers[order[at]] == wanted, order[at], -1)
+    return out
+
+
+def _contested(candidates: Candidates, entries: Entries, known_names: NDArray[np.bool_]) -> set[int]:
     """Identifiers of the batch that clearly different people share; hubs are among them.
 
     People are told apart by unlike given names, if both are names (and no slips of another) or the family names
     are unlike, too: one person's name garbled beyond recognition must not spoil that person's own address.
     """
     contested = set(candidates.hubs)
-    for code, place, number in candidates.shared:
-        other = at.get(number)
-        if other is None or code in contested:
+    others = _places(entries.numbers, np.array([number for _, _, number in candidates.shared], np.int64)).tolist()
+    for (code, place, _), other in zip(candidates.shared, others, strict=True):
+        if other < 0 or code in contested:
             continue
         one, two = entries[place].record, entries[other].record
         if c.unlike_given_names(one, two) and (

@@ -80,9 +80,8 @@ class Stream:
     def _judged(self, labelled: Sequence[tuple[str, str, bool]]) -> Judged:
         numbers = {customer_id: number for number, customer_id in enumerate(self._ids)}
         ends = [(numbers[a], numbers[b]) for a, b, _ in labelled]
-        entries = self._index.entries({number for pair in ends for number in pair})
-        matcher = Matcher(self.model, self._index)
-        matches = matcher.compare_pairs([entries[one] for one, _ in ends], [entries[other] for _, other in ends])
+        lefts, rights = (self._index.entries(side) for side in zip(*ends, strict=True))
+        matches = Matcher(self.model, self._index).compare_pairs(list(lefts), list(rights))
         return judged(matches, [same for _, _, same in labelled], self.model)
 
     def _taken_in(self, finding: Finding) -> Finding:
@@ -96,12 +95,12 @@ class Stream:
         return Finding(entries, replace(found, frequencies=replace(found.frequencies, duplicates=before)))
 
     def _told(self, matches: Matches) -> Iterator[StreamPair]:
-        lefts, rights = ([entry.number for entry in side] for side in (matches.left, matches.right))
+        lefts, rights = matches.left.numbers.tolist(), matches.right.numbers.tolist()
         seen = in_context(lefts, rights, matches.score, self._clusters)
         told = matches.in_context(seen.score, self.model)
-        for a, b, score, grade in zip(told.left, told.right, told.score.tolist(), told.grade.tolist(), strict=True):
-            if grade > Grade.NONE:
-                yield StreamPair(a.customer_id, b.customer_id, score, Grade(grade))
+        for row in np.flatnonzero(told.grade > Grade.NONE).tolist():
+            a, b, grade = self._ids[lefts[row]], self._ids[rights[row]], Grade(told.grade[row])
+            yield StreamPair(a, b, float(told.score[row]), grade)
         weaker = plain_grade(np.array([score for _, _, score in seen.beyond]), self.model).tolist()
         for (number, other, score), grade in zip(seen.beyond, weaker, strict=True):
             within = self._link_sources and self._sources[number] == self._sources[other]

@@ -45,6 +45,16 @@ _TOKEN: Final = re.compile(r"\d+[a-z]?(?:[-/]\d+[a-z]?)*(?![^\W_])|[^\W_]+")
 _BLOCK_WORDS: Final = re.compile(
     "(?<=[0-9])(?:丁目|番地の|番地|番|の|[\u30fc\u2010\u2011\u2013\u2212])(?=[0-9])"
 )  # 2丁目8番1号 is 2-8-1
+_BUILDING: Final = re.compile(
+    r"^(?:[^\d,]*\b(?:house|hall|cottage|court|building|towers?|lodge|villa|farm|mansions?|chambers|manor)"
+    r"|(?:edificio|batiment|immeuble|residence|residencia)\b[^\d,]*),\s*(?=\d+[a-z]?,?\s+[a-z]{2})"
+)
+_POSTCODE_LAST: Final = re.compile(
+    r"[\s-]+(?:(?P<region>[a-z]{2})\.?\s+(?P<us>\d{5}(?:-\d{4})?)|(?P<gb>[a-z]{1,2}\d[a-z\d]?\s?\d[a-z]{2}))$",
+    re.IGNORECASE,
+)
+_POSTCODE_AND_CITY: Final = re.compile(r"(?:[a-z]{1,2}-)?(?P<before>\d{4,6})\s+(?P<city>\D+)", re.IGNORECASE)
+_CITY_AND_POSTCODE: Final = re.compile(r"(?P<city>\D+?)[\s-]+(?P<after>\d{4,6})")
 _STREETS: Final = {"c": "calle ", "v": "via ", "r": "rua "}
 _SHORT_BEFORE: Final = re.compile(r"^(?:(c)/|([cvr])\.)\s*")
 _BLOCKS_BEGIN: Final = re.compile("(?<=[\u3040-\u9fff])(?=[0-9])|(?<=[0-9])(?:号|番地|番)")
@@ -72,7 +82,7 @@ def parse_street(raw: str) -> Street:
     folded = fold(raw)
     if is_placeholder(folded):
         return Street("", "", "")
-    folded = _SHORT_BEFORE.sub(lambda found: _STREETS[found[1] or found[2]], folded)
+    folded = _SHORT_BEFORE.sub(lambda found: _STREETS[found[1] or found[2]], _BUILDING.sub("", folded))
     text, _, hashed = _BLOCKS_BEGIN.sub(" ", _BLOCK_WORDS.sub("-", folded)).partition("#")
     unit = "".join(words(hashed))[:8]
     kept: list[str] = []
@@ -99,6 +109,55 @@ def parse_street(raw: str) -> Street:
     if len(kept) > 1:
         kept = [word for position, word in enumerate(kept) if position == 0 or word not in _KINDS]
     return Street(" ".join(kept), number, unit)
+
+
+class Address(NamedTuple):
+    """The parts of an address as they were written."""
+
+    street: str
+    city: str
+    region: str
+    postcode: str
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def split_address(raw: str) -> Address:
+    """Takes city, region and postcode off a street line that holds them all; what is not clear stays the street's."""
+    found = _POSTCODE_LAST.search(raw)
+    if found and found["region"] and found["region"].lower() not in _STATES.values():
+        found = None
+    parts = [part.strip() for part in (raw[: found.start()] if found else raw).split(",") if part.strip()]
+    region, postcode = (found["region"] or "", found["us"] or found["gb"]) if found else ("", "")
+    if not found and len(parts) > 1:
+        whole = _POSTCODE_AND_CITY.fullmatch(parts[-1]) or _CITY_AND_POSTCODE.fullmatch(parts[-1])
+        if whole:
+            return Address(
+                ", ".join(parts[:-1]),
+                whole["city"].strip(),
+                "",
+                whole[1] if whole.re is _POSTCODE_AND_CITY else whole[2],
+            )
+    if len(parts) > 1 and parts[-1].lower() in _STATES.values():
+        region = parts.pop()
+    if len(parts) > 1:
+        city = parts[-1]
+        named = not any(map(str.isdigit, city)) and fold(city).split()[0] not in _UNIT_WORDS
+        if named and any(map(str.isdigit, ", ".join(parts[:-1]))):
+            return Address(", ".join(parts[:-1]), city, region, postcode)
+    elif postcode and parts:
+        street, city = _after_the_kind(parts[0].split())
+        return Address(street, city, region, postcode)
+    return Address(", ".join(parts), "", region, postcode) if postcode else Address(raw, "", "", "")
+
+
+def _after_the_kind(written: list[str]) -> tuple[str, str]:
+    """Without a comma a city begins after the word for the kind of street: 12 Mill Lane Great Malvern."""
+    for at in range(len(written) - 2, 1, -1):
+        if _SHORT.get(written[at].strip(".").lower()) in _KINDS:
+            rest = written[at + 1 :]
+            clear = all(word.isalpha() and word.lower() not in _UNIT_WORDS for word in rest)
+            return (" ".join(written[: at + 1]), " ".join(rest)) if clear else (" ".join(written), "")
+    return " ".join(written), ""
 
 
 def _tokens(folded: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import phonenumbers
 
 from customer_identity.normalise.placeholders import is_placeholder, is_placeholder_digits, is_placeholder_email
-from customer_identity.normalise.text import CACHE_SIZE, fold
+from customer_identity.normalise.text import CACHE_SIZE, fold, word_set
 
 _ANGLED: Final = re.compile(r"<([^<>]*)>\s*$")
 _AROUND: Final = " \t\r\n\"'<>,;."
@@ -37,6 +37,18 @@ _MIN_PHONE_DIGITS: Final = 6
 _MAX_PHONE_DIGITS: Final = 17  # E.164 has 15; longer is two numbers or none
 _NORTH_AMERICA: Final = frozenset({"US", "CA"})
 _MIN_EMAIL_DIGITS: Final = 4  # fewer are a year or a house number, not an address
+
+
+SHARED_MAILBOXES: Final = word_set(
+    """
+    info office sales contact admin administration support hello mail email post service services billing accounts
+    accounting reception enquiries inquiries orders purchasing marketing team helpdesk webmaster postmaster
+    kontakt buero buro verwaltung buchhaltung einkauf verkauf vertrieb bestellung rechnung empfang
+    accueil secretariat compta comptabilite achats commercial contacto ventas compras administracion recepcion
+    contato vendas contatto amministrazione segreteria acquisti
+    """
+)
+"""Local parts of a firm's mailboxes: whoever writes such an address has another of their own as well."""
 
 
 class Email(NamedTuple):

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from customer_identity.normalise.nicknames import nickname_roots
@@ -21,10 +22,11 @@ _TITLES: Final = word_set(
 )
 _TITLES_BEFORE_NAMES: Final = word_set(
     """
-    dean major earl duke duchess don dona prince justice st saint col colonel fr father general marshal baron count
-    judge rabbi bishop cardinal canon sr
+    duchess st saint col colonel fr father general count rabbi bishop cardinal canon sr
     """
 )
+# More often given names: titles only before a whole name. Dean Martin is no dean, Dean John Martin is one.
+_TITLES_BEFORE_WHOLE_NAMES: Final = word_set("dean major earl duke don dona prince justice marshal baron judge")
 _AFTER_A_TITLE: Final = word_set("med jur rer habil ing dipl mag hc")  # Dr. med., Prof. Dr. h.c.
 _SUFFIXES: Final = dict.fromkeys(("jr", "junior", "jnr"), "jr") | dict.fromkeys(("sr", "senior", "snr"), "sr")
 _SUFFIXES.update({"ii": "ii", "2nd": "ii", "iii": "iii", "3rd": "iii", "iv": "iv", "4th": "iv"})
@@ -44,6 +46,11 @@ _PARTICLES: Final = word_set(
 _JOINT: Final = re.compile(r"(?:^|\s)(?:&|\+|and|und|et)\s|[a-z]{2,}/[a-z]{2,}")
 _HOUSEHOLD: Final = word_set("family household familie famille familia fam")
 _NO_NAMES: Final = _TITLES | _HOUSEHOLD | {"the"}
+# Together they tell that the family name comes first: Phan Van Lan; in the other order the last word is a family name.
+_VIETNAMESE_FAMILIES: Final = word_set(
+    "nguyen tran le pham hoang huynh phan vu vo dang bui do ho ngo duong ly truong dinh"
+)
+_VIETNAMESE_MIDDLE: Final = word_set("van thi huu duc ngoc minh thanh kim quoc xuan thu dinh anh hong")
 _IRISH: Final = word_set(
     """
     brien connor neill neil reilly donnell sullivan hara keefe leary malley shea toole dwyer rourke grady callaghan
@@ -152,8 +159,10 @@ def _clean(value: str, *, titles_before: bool = True) -> tuple[_Words, str]:
 
 def _is_title_before(parts: _Words, position: int) -> bool:
     """A title that is a name elsewhere: more of the name comes after it."""
-    word = parts[position]
-    return position + 1 < len(parts) and (word in _TITLES_BEFORE_NAMES or (position > 0 and word in _AFTER_A_TITLE))
+    word, after = parts[position], len(parts) - position - 1
+    if word in _TITLES_BEFORE_WHOLE_NAMES:
+        return after >= 2
+    return after >= 1 and (word in _TITLES_BEFORE_NAMES or (position > 0 and word in _AFTER_A_TITLE))
 
 
 def _split_full(full: str) -> _Parts:
@@ -171,12 +180,27 @@ def _split_full(full: str) -> _Parts:
         while len(rest) > 1 and rest[-1] in _PARTICLES:  # 'Beethoven, Ludwig van'
             family, rest = (rest[-1], *family), rest[:-1]
         return _Parts(rest[:1], rest[1:], family, suffix_a or suffix_b)
+    if found := _family_in_capitals(full):
+        return _split_full(", ".join(found))
     kept, suffix = _clean(full)
+    if len(kept) == 3 and kept[0] in _VIETNAMESE_FAMILIES and kept[1] in _VIETNAMESE_MIDDLE:
+        return _Parts(kept[2:], kept[1:2], kept[:1], suffix)
     if len(kept) <= 2:
         return _Parts(kept[:1], (), kept[1:], suffix)
     if kept[-2] == "o" and kept[-1] in _IRISH:
         kept = (*kept[:-2], "o" + kept[-1])
     return _Parts(*_parse_free(" ".join(kept)), suffix)
+
+
+def _family_in_capitals(full: str) -> tuple[str, str] | None:
+    """(family, the rest) of DUPONT Jean, as in passports and in France: what comes after it has small letters."""
+    pieces = full.split()
+    capitals = list(takewhile(str.isupper, pieces))
+    rest = pieces[len(capitals) :]
+    if not capitals or not rest or not rest[0][0].isupper() or min(map(len, capitals)) < 2:
+        return None
+    family = " ".join(capitals)
+    return (family, " ".join(rest)) if len(family) > 2 and words(family)[0] not in _TITLES else None
 
 
 def _split_family_first(full: str) -> _Parts:

@@ -1,6 +1,9 @@
 """Given names people use for one another. A name may belong to several groups (Al: Albert, Alan, Alfred)."""
 
+from functools import lru_cache
 from typing import Final
+
+from customer_identity.normalise.text import CACHE_SIZE
 
 # The first word of a group names it. English first, since most sources are; spellings of one name stand beside it.
 _GROUPS: Final = """
@@ -85,3 +88,9 @@ _ROOTS: Final = _by_name()
 def nickname_roots(given: str) -> tuple[str, ...]:
     """The groups a given name belongs to; empty for a name no group knows."""
     return _ROOTS.get(given, ())
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def initials(roots: str) -> str:
+    """First letters of the names that these groups (space separated) are named by: Becky may sign as R."""
+    return "".join(root[0] for root in roots.split())

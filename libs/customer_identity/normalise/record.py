@@ -7,7 +7,15 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from customer_identity.normalise.addresses import parse_city, parse_country, parse_postcode, parse_region, parse_street
+from customer_identity.normalise.addresses import (
+    Address,
+    parse_city,
+    parse_country,
+    parse_postcode,
+    parse_region,
+    parse_street,
+    split_address,
+)
 from customer_identity.normalise.contacts import parse_email, parse_phone
 from customer_identity.normalise.dates import parse_date
 from customer_identity.normalise.names import parse_name
@@ -16,7 +24,7 @@ from customer_identity.normalise.text import CACHE_SIZE, fold, looks_like_anothe
 from customer_identity.records import CustomerRecord
 
 NORMALISER_VERSION: Final = (
-    3  # raised whenever the same raw value may normalise differently: indexed records are then rebuilt
+    4  # raised whenever a raw value may normalise differently, or keys change: a backfill then renews what is indexed
 )
 
 _LONGEST: Final = 400  # characters of one value that are read: no name, address or number is longer
@@ -80,7 +88,8 @@ def normalise(record: CustomerRecord, *, national_id_key: bytes | None = None) -
     email = parse_email(raw_email)
     phone = parse_phone(raw_phone, country.upper() if len(country) == 2 else "")
     birth = parse_date(record.date_of_birth, country)
-    street = parse_street(record.street)
+    place = _place(record)
+    street = parse_street(place.street)
     suspicious = any(
         looks_like_another(v)
         for v in (record.full_name, record.given_name, record.middle_name, record.family_name, raw_email, raw_phone)
@@ -102,9 +111,9 @@ def normalise(record: CustomerRecord, *, national_id_key: bytes | None = None) -
         street=street.core,
         number=street.number,
         unit=street.unit,
-        city=parse_city(record.city),
-        region=parse_region(record.region),
-        postcode=parse_postcode(record.postal_code),
+        city=parse_city(place.city),
+        region=parse_region(place.region),
+        postcode=parse_postcode(place.postcode),
         country=country,
         national_id=_national_id(record.national_id, national_id_key),
         occupation=parse_city(record.occupation),
@@ -113,6 +122,14 @@ def normalise(record: CustomerRecord, *, national_id_key: bytes | None = None) -
         look_alike="1" if suspicious else "",
         several="1" if name.several else "",
     )
+
+
+def _place(record: CustomerRecord) -> Address:
+    """The address by its columns; a street line beside no city and no postcode may hold all of it."""
+    if record.street and not record.city and not record.postal_code:
+        found = split_address(record.street)
+        return found._replace(region=record.region) if record.region else found
+    return Address(record.street, record.city, record.region, record.postal_code)
 
 
 def _in_their_columns(email: str, phone: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from customer_identity.faults import IdentityFault
 from customer_identity.matching.finding import Finder, Finding
-from customer_identity.matching.index import Entry
+from customer_identity.matching.index import Entry, ListedEntries
 from customer_identity.normalise.record import NormalisedRecord
 from customer_identity.records import CustomerRecord
 from event_runtime.faults import Fault
@@ -83,7 +83,7 @@ class FindingProcess:
             ]
             entries = self._entries[first:]
             known = [*entries, *map(self._entries.__getitem__, others)]
-            yield Finding(entries, replace(found, entries=known))
+            yield Finding(entries, replace(found, entries=ListedEntries(known)))
 
     def _received(self) -> Any:
         try:
@@ -116,5 +116,5 @@ def _packed(finding: Finding) -> tuple[list[tuple[object, ...]], list[int], obje
     rows: list[tuple[object, ...]] = [
         (entry.customer_id, entry.version, entry.source, *entry.record) for entry in entries
     ]
-    others = [entry.number for entry in found.entries[len(entries) :]]
-    return rows, others, replace(found, entries=[])
+    others = found.entries.numbers[len(entries) :].tolist()
+    return rows, others, replace(found, entries=ListedEntries([]))

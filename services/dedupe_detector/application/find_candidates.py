@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 from sqlalchemy import Connection, text
 
 from customer_events import (
@@ -235,13 +236,12 @@ class _Scored:
 
 def _scored(matches: Matches, model: Model, standing: set[PairKey]) -> dict[PairKey, _Scored]:
     """What is worth recording: pairs that hold, and those that were told of whether they hold or not."""
-    touched = {one for key in standing for one in (key.a, key.b)}
     out: dict[PairKey, _Scored] = {}
-    for row, (holds, a, b) in enumerate(zip(matches.grade.tolist(), matches.left, matches.right, strict=True)):
-        if holds or (a.customer_id in touched and b.customer_id in touched):
-            key = pair_key(a.tenant_id, a.customer_id, b.customer_id)
-            if holds or key in standing:
-                out[key] = _Scored(matches=matches, row=row, model=model)
+    for row in np.flatnonzero((matches.grade > grades.Grade.NONE) | matches.given).tolist():
+        a, b = matches.left[row], matches.right[row]
+        key = pair_key(a.tenant_id, a.customer_id, b.customer_id)
+        if matches.grade[row] > grades.Grade.NONE or key in standing:
+            out[key] = _Scored(matches=matches, row=row, model=model)
     return out
 
 

@@ -39,22 +39,26 @@ def look_up(
 def _in_clusters(
     matcher: Matcher, matches: Matches, batch: Sequence[Entry], linked: Sequence[tuple[_Customer, _Customer]]
 ) -> Matches:
-    """Records are numbered for this look-up: those held before first, then the batch in its order."""
-    order = dict.fromkeys(one for pair in linked for one in pair)
-    order |= dict.fromkeys(_customer(entry) for entry in matches.right)
-    for entry in batch:
-        order.pop(_customer(entry), None)
-    numbers = {one: number for number, one in enumerate((*order, *(_customer(entry) for entry in batch)))}
+    """Records are numbered for this look-up: those held before first, then the batch in its order.
+
+    Most pairs are unlikely, and of nobody in a cluster: they stay as they are.
+    """
+    clustered = dict.fromkeys(one for pair in linked for one in pair)
+    concerned = np.flatnonzero((matches.score >= IRRELEVANT) | matches.right.among(clustered))
+    sides = [(_customer(matches.left[row]), _customer(matches.right[row])) for row in concerned.tolist()]
+    looked_up = dict.fromkeys(_customer(entry) for entry in batch)
+    before = [one for one in dict.fromkeys([*clustered, *(b for _, b in sides)]) if one not in looked_up]
+    numbers = {one: number for number, one in enumerate((*before, *looked_up))}
     clusters = Clusters()
     clusters.add(len(numbers))
     for one, other in linked:
         clusters.join(numbers[one], numbers[other])
-    sides = zip(matches.left, matches.right, strict=True)
-    ends = np.array([(numbers[_customer(a)], numbers[_customer(b)]) for a, b in sides])
+    ends = np.array([(numbers[a], numbers[b]) for a, b in sides])
     later, earlier = ends.max(axis=1), ends.min(axis=1)
-    rows = np.argsort(later, kind="stable")
-    score = np.empty_like(matches.score)
-    score[rows] = in_context(later[rows].tolist(), earlier[rows].tolist(), matches.score[rows], clusters).score
+    order = np.argsort(later, kind="stable")
+    rows = concerned[order]
+    score = matches.score.copy()
+    score[rows] = in_context(later[order].tolist(), earlier[order].tolist(), matches.score[rows], clusters).score
     return matches.in_context(score, matcher.model)
 
 
