@@ -18,6 +18,7 @@ from rig.fixtures import Connected, MakeTopics, Migrated, Spawn
 from rig.processes import Program
 
 if TYPE_CHECKING:
+    from rig.bare_detector import Detector
     from rig.desk_shop import Shop
 
 _RUN = pytest.StashKey[Path]()
@@ -164,6 +165,16 @@ def shop(migrated: Migrated) -> Iterator["Shop"]:
     yield made
     made.engine.dispose()
     made.app.database.dispose()
+
+
+@pytest.fixture
+def detector(migrated: Migrated) -> Iterator["Detector"]:
+    """A detector's handler on a database of its own, without a bus (see Detector)."""
+    from rig import bare_detector, detector_world
+
+    made = bare_detector.Detector(migrated(*detector_world.PACKAGES))
+    yield made
+    made.engine.dispose()
 
 
 def _or_fail(address: Callable[[], str]) -> str:

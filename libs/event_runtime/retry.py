@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 import psycopg
 import sqlalchemy.exc
-from tenacity import RetryCallState, Retrying
+from tenacity import DoAttempt, DoSleep, RetryCallState, Retrying
 from tenacity.wait import wait_base
 
 from event_runtime.database import sqlstate
@@ -101,7 +102,21 @@ class RetryPolicy:
             if (fault := _fault(state)) is not None:
                 before_wait(classify(fault), fault)
 
-        return Retrying(retry=run.again, wait=run, sleep=sleep, before_sleep=announce, reraise=True)
+        return _Retrying(retry=run.again, wait=run, sleep=sleep, before_sleep=announce, reraise=True)
+
+
+class _Retrying(Retrying):
+    """Goes when it is let go: what it keeps of a step, by which it held itself, is dropped after the step.
+
+    There is one a transaction. Left to the cyclic collector, which a service lets look rarely, they gathered by the
+    ten thousand.
+    """
+
+    def iter(self, retry_state: RetryCallState) -> DoAttempt | DoSleep | Any:
+        try:
+            return super().iter(retry_state)
+        finally:
+            self.iter_state.reset()
 
 
 @dataclass(slots=True)

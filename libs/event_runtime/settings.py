@@ -62,6 +62,9 @@ class RelaySettings(Section):
 
     enabled: bool = True
     transactional: bool = Field(default=True, description="false only for a bus without transactions: at-least-once")
+    lease_s: Annotated[float, Field(ge=1, le=60)] = Field(
+        default=10.0, description="seconds after which what a dead relay published is published by another one"
+    )
 
 
 class QuarantineSettings(Section):

@@ -26,7 +26,7 @@ from event_runtime.positions import Positions
 from event_runtime.publisher import PublishedType, Publisher
 from event_runtime.quarantine import Announcer, Quarantine, QuarantinedFacts
 from event_runtime.registry import SchemaRegistry
-from event_runtime.relay import Relay
+from event_runtime.relay import Relay, RelayPolicy
 from event_runtime.service import Service
 from event_runtime.settings import ServiceSettings
 
@@ -131,6 +131,7 @@ class Wiring:
             metrics=self.metrics,
             carrier_topic=self.settings.topic(self.carrier),
             transactional=self.settings.relay.transactional,
+            policy=RelayPolicy(lease_s=self.settings.relay.lease_s),
         )
 
     def service(self) -> Service:

@@ -13,7 +13,7 @@ from event_runtime.faults import SettingError
 from event_runtime.records import Partition, Record
 from rig.fixtures import MakeTopics
 from rig.processes import eventually
-from rig.runtime import produce
+from rig.runtime import SOON_MISSED, produce
 
 Join = Callable[..., BusConsumer]
 
@@ -33,7 +33,7 @@ class Bus:
     def join(self, group: str = "g") -> BusConsumer:
         kafka = {"bootstrap.servers": self.bootstrap, **self.protocol}
         if "group.protocol" not in self.protocol:
-            kafka["session.timeout.ms"] = "6000"
+            kafka |= SOON_MISSED
         return BusConsumer(kafka, group=f"{self.topic}-{group}", topics=[self.topic])
 
     def produce(self, *values: bytes | None, partition: int = 0) -> None:

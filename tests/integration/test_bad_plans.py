@@ -37,10 +37,12 @@ BAD = {
 def test_a_bad_plan_ends_the_start_with_one_line_that_names_its_place(world: MergeWorld, tmp_path: Path) -> None:
     world.customers("a", "b")
     world.produce(merge("waits", "a", "b"))
-    for name, (old, new, said) in BAD.items():
-        plan = tmp_path / f"{name}.yaml"
-        plan.write_text(PLAN.replace(old, new, 1), encoding="utf-8")
-        started = world.worker(PLAN=str(plan))
+    plans = {name: tmp_path / f"{name}.yaml" for name in BAD}
+    for name, (old, new, _) in BAD.items():
+        plans[name].write_text(PLAN.replace(old, new, 1), encoding="utf-8")
+    starts = {name: world.worker(PLAN=str(plan)) for name, plan in plans.items()}
+    for name, (_, _, said) in BAD.items():
+        plan, started = plans[name], starts[name]
         assert started.wait() == 2, name
         (line,) = [line for line in started.stderr.splitlines() if "MERGE_WORKER_PLAN" in line]
         assert f"{plan}:" in line

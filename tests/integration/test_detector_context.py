@@ -1,7 +1,5 @@
 """The service weighs a record against the clusters that pairs told of before have made."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -11,8 +9,7 @@ from customer_identity.matching.scoring import logit_of
 from dedupe_detector.adapters.files import shipped_model
 from dedupe_detector.application.explain_pair import ExplainPair
 from rig.bare_detector import Detector
-from rig.detector_world import PACKAGES, TENANT, created, person
-from rig.fixtures import Migrated
+from rig.detector_world import TENANT, created, person
 
 ANNA = person(1)
 NEARLY = {name: ANNA[name] for name in ("given_name", "family_name", "city")}
@@ -20,11 +17,9 @@ NEARLY = {name: ANNA[name] for name in ("given_name", "family_name", "city")}
 
 
 @pytest.fixture
-def detector(migrated: Migrated) -> Iterator[Detector]:
-    detector = Detector(migrated(*PACKAGES))
+def detector(detector: Detector) -> Detector:
     detector.receive(*(created(f"crowd{number}", **person(number)) for number in range(100, 300)))
-    yield detector
-    detector.engine.dispose()
+    return detector
 
 
 def _found(detector: Detector, *customers: wire.CustomerCreated) -> dict[str, wire.MergeCandidateFound]:

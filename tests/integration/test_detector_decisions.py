@@ -1,7 +1,6 @@
 """What people decide of candidates teaches the next fit: approvals, rejections, undone merges, and erasures."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,23 +12,10 @@ from dedupe_detector.__main__ import main
 from dedupe_detector.adapters.files import shipped_model
 from dedupe_detector.application.refit_models import RefitModels
 from rig.bare_detector import Detector
-from rig.detector_world import PACKAGES, TENANT, created, erased, merged, not_duplicate, person
-from rig.fixtures import Migrated
+from rig.detector_world import TENANT, created, erased, merged, not_duplicate, person
 
 START = shipped_model()
 PAIRS = range(30)
-
-
-@pytest.fixture
-def database(migrated: Migrated) -> str:
-    return migrated(*PACKAGES)
-
-
-@pytest.fixture
-def detector(database: str) -> Iterator[Detector]:
-    detector = Detector(database)
-    yield detector
-    detector.engine.dispose()
 
 
 def _moved(number: int) -> dict[str, Any]:
@@ -137,12 +123,11 @@ def test_an_erased_customer_takes_the_decisions_along(detector: Detector) -> Non
 
 def test_train_from_the_index_learns_from_decisions(
     detector: Detector,
-    database: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("DEDUPE_DETECTOR_DATABASE__URL", database)
+    monkeypatch.setenv("DEDUPE_DETECTOR_DATABASE__URL", detector.url)
     output = tmp_path / "model.json"
     arguments = ["train", "--from-index", "--tenant", TENANT, "--output", str(output), "--json"]
     assert main(arguments) == 1

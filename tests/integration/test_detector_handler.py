@@ -1,11 +1,8 @@
 """The detector's handler on real PostgreSQL: what it tells of, batch after batch, without a bus between."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
-
-import pytest
 
 import customer_events as wire
 from customer_identity.matching.index import duplicates_code, records_code
@@ -13,13 +10,6 @@ from dedupe_detector.adapters.postgres_index import PostgresIndex
 from rig.bare_detector import Detector, received
 from rig.detector_world import PACKAGES, TENANT, created, erased, merged, not_duplicate, person, updated
 from rig.fixtures import Migrated
-
-
-@pytest.fixture
-def detector(migrated: Migrated) -> Iterator[Detector]:
-    one = Detector(migrated(*PACKAGES))
-    yield one
-    one.engine.dispose()
 
 
 def _pairs(events: list[Any]) -> list[tuple[str, str]]:

@@ -1,23 +1,10 @@
 """Random histories of customers: what the detector told last of each pair is what holds."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from rig.bare_detector import Detector
 from rig.detector_histories import History, random_steps
-from rig.detector_world import PACKAGES
-from rig.fixtures import Migrated
 
 HISTORIES = 6
 STEPS = 20
-
-
-@pytest.fixture
-def detector(migrated: Migrated) -> Iterator[Detector]:
-    one = Detector(migrated(*PACKAGES))
-    yield one
-    one.engine.dispose()
 
 
 def test_after_any_history_what_was_told_last_of_each_pair_is_what_holds(detector: Detector) -> None:

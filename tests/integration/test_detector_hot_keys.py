@@ -1,14 +1,11 @@
 """Values that many records share: the index keeps no more of them than anybody reads, and pairs are found without."""
 
-from collections.abc import Iterator
-
 import pytest
 
 import customer_events as wire
 from customer_identity.blocking import FAMILIES, key_code
 from rig.bare_detector import Detector
-from rig.detector_world import PACKAGES, TENANT, created, erased, person
-from rig.fixtures import Migrated
+from rig.detector_world import TENANT, created, erased, person
 
 _SHARED = {"family_name": "Grandville", "city": "Springfield", "postal_code": "98107"}
 _BATCH = 50
@@ -17,12 +14,10 @@ _CAPS = {family.name: (family.number, family.cap) for family in FAMILIES}
 
 
 @pytest.fixture
-def detector(migrated: Migrated) -> Iterator[Detector]:
-    one = Detector(migrated(*PACKAGES))
+def detector(detector: Detector) -> Detector:
     for first in range(0, _BATCHES * _BATCH, _BATCH):
-        one.receive(*(created(f"C{n:04d}", **person(n) | _SHARED) for n in range(first, first + _BATCH)))
-    yield one
-    one.engine.dispose()
+        detector.receive(*(created(f"C{n:04d}", **person(n) | _SHARED) for n in range(first, first + _BATCH)))
+    return detector
 
 
 def _holders(detector: Detector, family: str, value: str) -> int:

@@ -19,8 +19,9 @@ from customer_identity.merging import (
 )
 from event_runtime.database import create_engine
 from merge_engine import ErasureWaits, FindingKind, LeaseLost, MergeEngine
-from rig.customer_rows import ACTOR, TENANT, contents, order, rich_customer, rows
+from rig.customer_rows import TENANT, contents, order, rich_customer, rows
 from rig.large_customers import Mover, Returner, engine_with, many_orders
+from rig.taking_apart import undo
 
 INLINE, CHUNK, MANY = 50, 20, 130
 OF_B = MANY + 2 + 4  # orders, and a row each of four other tables that move in chunks
@@ -63,25 +64,13 @@ def _merge(engine: MergeEngine, database: Engine, winner_id: str, *loser_ids: st
     return merged.merge_id
 
 
-def _order(merge_id: str, *loser_ids: str, mode: UnmergeMode = UnmergeMode.LINEAR) -> UnmergeOrder:
-    return UnmergeOrder(
-        tenant_id=TENANT,
-        command_id="un",
-        merge_id=merge_id,
-        loser_ids=loser_ids,
-        mode=mode,
-        requested_by=ACTOR,
-        reason="test",
-    )
-
-
-def _begin(engine: MergeEngine, database: Engine, undo: UnmergeOrder) -> object:
+def _begin(engine: MergeEngine, database: Engine, asked: UnmergeOrder) -> object:
     with database.begin() as connection:
-        return engine.begin_unmerge(connection, undo)
+        return engine.begin_unmerge(connection, asked)
 
 
-def _begun(engine: MergeEngine, database: Engine, undo: UnmergeOrder) -> Returner:
-    begun = _begin(engine, database, undo)
+def _begun(engine: MergeEngine, database: Engine, asked: UnmergeOrder) -> Returner:
+    begun = _begin(engine, database, asked)
     assert isinstance(begun, RowsReturning)
     return Returner(engine, database)
 
@@ -99,7 +88,7 @@ def _rules(result: object) -> Sequence[tuple[str, bool]]:
 def test_rows_go_back_chunk_by_chunk_and_then_everything_is_as_if_the_merge_had_never_been(
     database: Engine, engine: MergeEngine, merge_id: str, before: dict[str, list[str]]
 ) -> None:
-    begun = _begin(engine, database, _order(merge_id))
+    begun = _begin(engine, database, undo(merge_id))
     assert isinstance(begun, RowsReturning)
     with database.connect() as connection:
         assert _owners(connection) == {"a": MANY + 4, "c": 2, "d": 2}
@@ -116,7 +105,7 @@ def test_rows_go_back_chunk_by_chunk_and_then_everything_is_as_if_the_merge_had_
     assert max(after - so_far for so_far, after in zip([0, *moved], moved, strict=False)) == CHUNK
     undone = returner.finish()
     assert isinstance(undone, Unmerged)
-    assert undone.order == _order(merge_id)
+    assert undone.order == undo(merge_id)
     assert Returned(table="store.orders", rows=MANY + 2) in undone.returned
     assert (undone.kept, undone.conflicts) == ((), ())
     with database.connect() as connection:
@@ -135,10 +124,10 @@ def test_it_answers_what_an_undo_in_one_transaction_answers(
         )
         connection.exec_driver_sql("DELETE FROM store.orders WHERE customer_id = 'a' AND mod(id, 3) = 2")
     with database.connect() as connection, connection.begin() as transaction:
-        at_once = engine.unmerge(connection, _order(merge_id))
+        at_once = engine.unmerge(connection, undo(merge_id))
         transaction.rollback()
     assert isinstance(at_once, Unmerged)
-    in_chunks = _begun(engine, database, _order(merge_id)).to_the_end()
+    in_chunks = _begun(engine, database, undo(merge_id)).to_the_end()
     assert isinstance(in_chunks, Unmerged)
     assert sorted(in_chunks.returned, key=str) == sorted(at_once.returned, key=str)
     kept = sum(one.rows for one in at_once.kept)
@@ -149,7 +138,7 @@ def test_it_answers_what_an_undo_in_one_transaction_answers(
 def test_who_takes_over_goes_on_where_it_was_and_who_was_overtaken_changes_nothing(
     database: Engine, engine: MergeEngine, merge_id: str, before: dict[str, list[str]]
 ) -> None:
-    assert isinstance(_begin(engine, database, _order(merge_id)), RowsReturning)
+    assert isinstance(_begin(engine, database, undo(merge_id)), RowsReturning)
     slow = Returner(engine, database, lasts=timedelta(0))
     slow.chunk()
     quick = Returner(engine, database)
@@ -168,14 +157,14 @@ def test_who_takes_over_goes_on_where_it_was_and_who_was_overtaken_changes_nothi
 def test_until_all_rows_are_back_the_identity_is_left_alone_by_everything_else(
     database: Engine, engine: MergeEngine, merge_id: str
 ) -> None:
-    returner = _begun(engine, database, _order(merge_id))
+    returner = _begun(engine, database, undo(merge_id))
     so_far = returner.chunk().merge.rows_moved
     with database.begin() as connection:
         for one in (order("c", "a"), order("a", "c")):
             (refused,) = engine.merge(connection, [one])
             assert _rules(refused) == [("MERGE_IN_PROGRESS", False)]
             assert [failure.rule for failure in engine.preview(connection, one).failures] == ["MERGE_IN_PROGRESS"]
-        assert _rules(engine.begin_unmerge(connection, _order(merge_id))) == [("MERGE_IN_PROGRESS", False)]
+        assert _rules(engine.begin_unmerge(connection, undo(merge_id))) == [("MERGE_IN_PROGRESS", False)]
         assert isinstance(engine.erase(connection, TENANT, "b"), ErasureWaits)
         assert engine.reconcile(connection, 100) == 0
         (finding,) = engine.verify(connection, merge_id)
@@ -192,7 +181,7 @@ def test_until_all_rows_are_back_the_identity_is_left_alone_by_everything_else(
 def test_rows_written_on_either_side_meanwhile_stay_where_they_were_written(
     database: Engine, engine: MergeEngine, merge_id: str
 ) -> None:
-    returner = _begun(engine, database, _order(merge_id))
+    returner = _begun(engine, database, undo(merge_id))
     returner.chunk()
     with database.begin() as connection:
         many_orders(connection, "a", 3)
@@ -210,11 +199,11 @@ def test_some_losers_of_a_large_merge_get_their_rows_back_and_the_others_stay(
         many_orders(connection, "c", MANY)
         before = contents(connection)
     merge_id = _merge(engine, database, "a", "b", "c")
-    assert isinstance(_begun(engine, database, _order(merge_id, "c")).to_the_end(), Unmerged)
+    assert isinstance(_begun(engine, database, undo(merge_id, "c")).to_the_end(), Unmerged)
     with database.connect() as connection:
         assert _owners(connection) == {"a": MANY + 4, "c": MANY + 2, "d": 2}
         assert [*engine.verify(connection)] == []
-    assert isinstance(_begun(engine, database, _order(merge_id)).to_the_end(), Unmerged)
+    assert isinstance(_begun(engine, database, undo(merge_id)).to_the_end(), Unmerged)
     with database.connect() as connection:
         assert contents(connection) == before
 
@@ -232,12 +221,12 @@ def test_a_small_merge_that_a_large_one_went_through_gives_those_rows_back_in_ch
     assert isinstance(small, Merged)
     assert small.rows == "COMPLETE"
     mover.to_the_end()
-    refused = _begin(engine, database, _order(large.merge_id, mode=UnmergeMode.TREE))
+    refused = _begin(engine, database, undo(large.merge_id, mode=UnmergeMode.TREE))
     assert _rules(refused) == [("UNMERGE_NEWER_FIRST", True)]
     assert isinstance(refused, Refused)
     assert refused.errors[0].remediation == f"unmerge first: {small.merge_id}"
     for merge_id in (small.merge_id, large.merge_id):
-        assert isinstance(_begun(engine, database, _order(merge_id)).to_the_end(), Unmerged)
+        assert isinstance(_begun(engine, database, undo(merge_id)).to_the_end(), Unmerged)
     with database.connect() as connection:
         assert contents(connection) == before
         assert [*engine.verify(connection)] == []
@@ -258,7 +247,7 @@ def test_a_row_that_a_constraint_keeps_from_going_back_is_a_conflict_and_the_oth
             " VALUES (%(tenant)s, 'b', %(number)s, 'PAID', 1)",
             {"tenant": TENANT, "number": number},
         )
-    undone = _begun(engine, database, _order(merge_id)).to_the_end()
+    undone = _begun(engine, database, undo(merge_id)).to_the_end()
     assert isinstance(undone, Unmerged)
     assert [(one.table, one.id, one.reason) for one in undone.conflicts] == [
         ("store.orders", str(taken), "TAKEN_SINCE")
@@ -268,4 +257,4 @@ def test_a_row_that_a_constraint_keeps_from_going_back_is_a_conflict_and_the_oth
 
 def test_few_rows_go_back_at_once(database: Engine, tmp_path: Path, engine: MergeEngine, merge_id: str) -> None:
     patient = engine_with(tmp_path, inline_rows=OF_B)
-    assert isinstance(_begin(patient, database, _order(merge_id)), Unmerged)
+    assert isinstance(_begin(patient, database, undo(merge_id)), Unmerged)

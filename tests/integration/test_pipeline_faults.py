@@ -12,13 +12,13 @@ from event_runtime.records import Received
 from rig.commit_cutter import CommitCutter
 from rig.fixtures import MakeTopics
 from rig.pipelines import COMMAND, done, eventually, seen, send
-from rig.runtime import Converter, Runtime, command, make_runtime, running, through_proxy
+from rig.runtime import SOON_MISSED, Converter, Runtime, command, make_runtime, running, through_proxy
 from rig.topics import read_topic
 
 MERGED, OUTCOME = "customer-merged", "merge-outcome"
 PROTOCOLS = {
-    "classic": {"partition.assignment.strategy": "range", "session.timeout.ms": "6000"},
-    "cooperative": {"partition.assignment.strategy": "cooperative-sticky", "session.timeout.ms": "6000"},
+    "classic": {"partition.assignment.strategy": "range", **SOON_MISSED},
+    "cooperative": {"partition.assignment.strategy": "cooperative-sticky", **SOON_MISSED},
     "kip848": {"group.protocol": "consumer"},
 }
 

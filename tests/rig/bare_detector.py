@@ -19,6 +19,7 @@ class Detector:
     """A detector between two commits: what the pipeline does with a batch, without the pipeline."""
 
     def __init__(self, url: str, handler: DetectDuplicates | None = None) -> None:
+        self.url = url
         self.engine = create_engine(url, application_name="test", pool_size=5)
         publisher = Publisher(CODEC, wire.CATALOGUE, "/test")
         self._handler = handler or DetectDuplicates(FindCandidates(shipped_model(), publisher))

@@ -38,7 +38,9 @@ class DeskWorld(merge_world.MergeWorld):
             topic_prefix=self.prefix,
             POLICY=str(self.policy),
             RELINK_SYSTEMS='["crm", "helpdesk"]',
-            KAFKA__SESSION_TIMEOUT_MS="6000",  # a killed desk is missed this soon
+            KAFKA__SESSION_TIMEOUT_MS="3000",  # a killed desk is missed soon, and so is its relay
+            KAFKA__HEARTBEAT_INTERVAL_MS="500",
+            RELAY__LEASE_S="2",
         )
 
     def desk(self, *, failpoints: str = "") -> Program:

@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 
 
 def eventually(predicate: Callable[[], Value | None]) -> Value:
-    """With a deadline for a busy machine; a killed member of a group alone keeps its partitions for 10 s."""
+    """With a deadline for a busy machine; a killed member of a group alone keeps its partitions for seconds."""
     return within(predicate, 90)
 
 

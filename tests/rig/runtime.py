@@ -38,6 +38,8 @@ from event_runtime.sealing import Cipher
 
 SCHEMA = "rt"
 STREAMS = 4
+# A killed member of a group keeps its partitions this long (10 s in service).
+SOON_MISSED = {"session.timeout.ms": "3000", "heartbeat.interval.ms": "500"}
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
@@ -103,7 +105,7 @@ class Runtime:
         **more: object,
     ) -> Pipeline:
         real = {self.topics[name]: handler for name, handler in handlers.items()}
-        config = {"bootstrap.servers": bootstrap, **(kafka or {})}
+        config = {"bootstrap.servers": bootstrap, **(kafka or SOON_MISSED)}
         workplace = Workplace(
             engine=self.engine,
             handlers=real,

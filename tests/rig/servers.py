@@ -1,6 +1,7 @@
 """The real servers of a test run, each started when first asked for and stopped with the run.
 
-The pytest process that owns the run (with xdist: the controller) makes a directory and names it in the environment.
+The pytest process that owns the run (with xdist: the controller) makes a directory, in memory where there is enough of
+it, and names it in the environment.
 Whichever process first needs a server starts it there under a lock; everybody else reads its address. Guards end the
 servers with the owner, however that ends.
 
@@ -30,12 +31,19 @@ from rig import broker
 
 _DIRECTORY_VARIABLE = "CUSTOMER_MERGE_RIG_DIRECTORY"
 _STOP_LIMIT_S = 30.0
-# Tests kill processes, never the power: nothing is synced. Many workers, each with services of several connections.
+# A test's database is a thousand files, a topic some dozen: on a disk, making and removing them is most of a test.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the run's directory in it has a name of its own
+_ENOUGH_MEMORY = 4 * 2**30
+# Tests kill processes, never the power: nothing is synced, and a little log is written over and over. Many workers,
+# each with services of several connections.
 _POSTGRES_SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
     "max_connections": "400",
-    "max_wal_size": "4GB",
+    "min_wal_size": "512MB",
+    "max_wal_size": "512MB",
     "checkpoint_timeout": "1h",
     "jit": "off",
 }
@@ -43,10 +51,11 @@ _POSTGRES_SETTINGS = {
 
 def own_run() -> Path:
     """Make this process the owner of a run's servers; call `end_run` at its end."""
-    for leftover in Path(tempfile.gettempdir()).glob("customer-merge-rig-*/owner"):
-        if not Path("/proc", leftover.read_text()).exists():  # killed: its guards have ended the servers
-            shutil.rmtree(leftover.parent, ignore_errors=True)
-    directory = Path(tempfile.mkdtemp(prefix="customer-merge-rig-"))
+    for place in (Path(tempfile.gettempdir()), _MEMORY):
+        for leftover in place.glob("customer-merge-rig-*/owner"):
+            if not Path("/proc", leftover.read_text()).exists():  # killed: its guards have ended the servers
+                shutil.rmtree(leftover.parent, ignore_errors=True)
+    directory = Path(tempfile.mkdtemp(prefix="customer-merge-rig-", dir=_MEMORY if _has_room(_MEMORY) else None))
     directory.chmod(0o711)  # the user that PostgreSQL runs as must come through
     (directory / "owner").write_text(str(os.getpid()))
     os.environ[_DIRECTORY_VARIABLE] = str(directory)
@@ -101,6 +110,14 @@ def answers(pattern: str) -> list[dict[str, str]]:
     return [json.loads(path.read_text()) for path in run_directory().glob(f"{pattern}.json")]
 
 
+def _has_room(memory: Path) -> bool:
+    if not os.access(memory, os.W_OK):
+        return False
+    found = os.statvfs(memory)
+    # PostgreSQL's programs may have to be copied there (see EmbeddedPostgres).
+    return found.f_bavail * found.f_frsize >= _ENOUGH_MEMORY and not found.f_flag & os.ST_NOEXEC
+
+
 def _owner() -> int:
     return int((run_directory() / "owner").read_text())
 
@@ -108,7 +125,11 @@ def _owner() -> int:
 def _start_postgres() -> dict[str, str]:
     programs = os.environ.get("TEST_POSTGRES_PROGRAMS")
     server = EmbeddedPostgres(
-        settings=_POSTGRES_SETTINGS, lives_with=_owner(), programs=Path(programs) if programs else None
+        run_directory() / "postgres-server",
+        settings=_POSTGRES_SETTINGS,
+        programs=Path(programs) if programs else None,
+        lives_with=_owner(),
+        keep=False,
     )
     server.start()
     return {"address": server.url, "guard": str(server.guard_pid)}

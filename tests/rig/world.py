@@ -27,13 +27,16 @@ class World:
         self.engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
 
     def service_env(self, service: str, **settings: str) -> dict[str, str]:
-        """The environment of a service; `settings` without its prefix. Groups are KIP-848 ones, which form sooner."""
+        """The environment of a service; `settings` without its prefix.
+
+        Groups are KIP-848 ones, which form sooner; a killed one's relay is missed soon.
+        """
         return service_env(
             service,
             database=self.database_url,
             bootstrap=self.bootstrap,
             topic_prefix=self.prefix,
-            **({"KAFKA__GROUP_PROTOCOL": "consumer"} | settings),
+            **({"KAFKA__GROUP_PROTOCOL": "consumer", "RELAY__LEASE_S": "2"} | settings),
         )
 
     def sql(self, statement: str, **values: Any) -> list[Any]:

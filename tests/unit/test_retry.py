@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import psycopg
 import pytest
 import sqlalchemy.exc
@@ -132,3 +135,22 @@ def test_a_wait_may_give_up() -> None:
     retrying = RetryPolicy().retrying(sleep=sleep, before_wait=lambda _kind, _fault: None)
     with pytest.raises(GivenUp):
         retrying(Attempts(of_state("08006"))._work)
+
+
+@pytest.mark.parametrize("looped", [True, False])
+def test_what_tried_a_transaction_goes_at_its_end_and_not_when_the_cyclic_collector_looks(*, looped: bool) -> None:
+    gc.disable()
+    try:
+        retrying = RetryPolicy().retrying(sleep=lambda _seconds: None, before_wait=lambda _kind, _fault: None)
+        if looped:
+            for attempt in retrying:
+                with attempt:
+                    pass
+            del attempt
+        else:
+            retrying(int)
+        left = weakref.ref(retrying)
+        del retrying
+        assert left() is None
+    finally:
+        gc.enable()

@@ -77,6 +77,7 @@ def test_an_unknown_topic_is_refused_with_the_names_there_are() -> None:
         ("HTTP__PORT", "70000", "65535"),
         ("LOG__LEVEL", "loud", "'INFO'"),
         ("RELAY__ENABLED", "perhaps", "boolean"),
+        ("RELAY__LEASE_S", "0.1", "1"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_name_and_what_is_allowed(variable: str, value: str, allowed: str) -> None:
