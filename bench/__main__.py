@@ -8,7 +8,10 @@ import sys
 from bench import RESULTS
 from bench.figures import Figure, table
 
-NAMES = ("merge", "merge-latency", "replay", "large", "relay", "detect", "match", "growth", "skew", "memory", "start")
+NAMES = (
+    "merge", "merge-latency", "replay", "large", "relay", "detect", "match", "backfill", "growth", "skew", "memory",
+    "start",
+)  # fmt: skip
 
 
 def main() -> int:

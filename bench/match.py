@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +70,11 @@ def side_by_side(directory: Path, *, judged: bool) -> dict[str, float]:
     return out
 
 
-def whole_process(argv: Sequence[str]) -> dict[str, Any]:
+def whole_process(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What a program printed, its seconds from start to end, and the most that its processes held together."""
     with tempfile.TemporaryFile("w+") as told:
         started = time.perf_counter()
-        with subprocess.Popen(argv, stdout=told, stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(argv, stdout=told, stderr=subprocess.DEVNULL, env=environment) as process:
             peak = 0
             while process.poll() is None:
                 peak = max(peak, _held(process.pid))

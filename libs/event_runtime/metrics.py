@@ -117,6 +117,7 @@ class RuntimeMetrics:
         self.capped_keys_total = self._counter(
             "capped_keys", "Blocking keys of looked-up customers that too many share: they found nothing."
         )
+        self.outdated_records = self._gauge("outdated_records", "Indexed records that an older normaliser read.")
 
     def _build_info(self, service: str) -> None:
         info = Gauge(

@@ -26,6 +26,7 @@ from event_runtime.settings import HttpSettings
 
 # An orchestrator kills after 30 s: everything must be closed by then.
 STOP_LIMIT_S = 25.0
+_LOOK_FOR_STOP_S = 0.5
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 5.0
 # So many net new objects before the cyclic garbage collector looks at them. A batch makes some ten thousand and drops
@@ -78,9 +79,14 @@ class Service:
         progress = self.health.watch(Progress(name))
         self._loops.append(_Started(name=name, loop=make(progress), progress=progress))
 
-    def every(self, seconds: float, name: str, work: Callable[[], object]) -> None:
-        """Call `work` every so many seconds, in a thread of its own; when a server is away it is tried again."""
-        self.loop(name, lambda progress: _Periodic(seconds, work, progress, self._metrics))
+    def every(
+        self, seconds: float, name: str, work: Callable[[], object], *, sooner: threading.Event | None = None
+    ) -> None:
+        """Call `work` every so many seconds, in a thread of its own; when a server is away it is tried again.
+
+        Whoever sets `sooner` has it called at once, or once more if it is at work; a fault is waited out first.
+        """
+        self.loop(name, lambda progress: _Periodic(seconds, work, progress, self._metrics, sooner))
 
     def closes(self, close: Callable[[], object]) -> None:
         """Call `close` at the end, after all loops have returned; the last given goes first."""
@@ -193,7 +199,15 @@ class Service:
 class _Periodic:
     """Calls something every so often. A fault never ends it: what one call could not do, a later one may."""
 
-    def __init__(self, every_s: float, work: Callable[[], object], progress: Progress, metrics: RuntimeMetrics) -> None:
+    def __init__(
+        self,
+        every_s: float,
+        work: Callable[[], object],
+        progress: Progress,
+        metrics: RuntimeMetrics,
+        sooner: threading.Event | None,
+    ) -> None:
+        self._sooner = sooner
         self._every_s = every_s
         self._work = work
         self._progress = progress
@@ -202,6 +216,8 @@ class _Periodic:
     def run(self, stop: threading.Event) -> None:
         backoff = _Backoff()
         while not stop.is_set():
+            if self._sooner is not None:
+                self._sooner.clear()  # before the work, which sees all that came until now
             try:
                 self._work()
             except SettingError:
@@ -214,7 +230,16 @@ class _Periodic:
             else:
                 self._progress.ready()
                 backoff = _Backoff()
-                stop.wait(self._every_s)
+                self._rest(stop)
+
+    def _rest(self, stop: threading.Event) -> None:
+        if self._sooner is None:
+            stop.wait(self._every_s)
+            return
+        until_s = time.monotonic() + self._every_s
+        while not stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
+            if self._sooner.wait(min(left_s, _LOOK_FOR_STOP_S)):
+                return
 
 
 class _Backoff:

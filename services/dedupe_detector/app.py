@@ -14,7 +14,8 @@ from dedupe_detector.application.detect_duplicates import DetectDuplicates
 from dedupe_detector.application.explain_pair import ExplainPair
 from dedupe_detector.application.find_candidates import FindCandidates
 from dedupe_detector.application.load_pairs import LoadPairs
-from dedupe_detector.application.refit_models import RefitModels
+from dedupe_detector.application.refit_models import Growth, RefitModels
+from dedupe_detector.application.watch_outdated import WatchOutdated
 from dedupe_detector.settings import CONSUMED_TOPICS, PRODUCED_TOPICS, DetectorSettings
 from event_runtime.database import create_engine
 from event_runtime.faults import SettingError
@@ -29,7 +30,8 @@ NAME = "dedupe-detector"
 PACKAGE = "dedupe_detector"
 SCHEMA = "detector"
 SOURCE = "/customer-merge/dedupe-detector"
-_LOOK_AT_GROWTH_S = 15.0  # a few index probes; how late a grown base is noticed
+_LOOK_FOR_OUTDATED_S = 600.0
+_LOOK_AT_DECISIONS_S = 15.0  # a few index probes; growth is noticed with the batch that it comes with
 
 
 class App:
@@ -107,9 +109,13 @@ class App:
     def consumer_service(self, *, relay: bool) -> Service:
         """What `run` runs: the consumer and, unless told otherwise, the relay."""
         service = self.wiring.service()
-        service.loop("consumer", self._pipeline)
+        growth = Growth()
+        service.loop("consumer", lambda progress: self._pipeline(progress, growth))
         if self.settings.learn:
-            service.every(_LOOK_AT_GROWTH_S, "learning", RefitModels(self.database, self.model).run_due)
+            refit = RefitModels(self.database, self.model)
+            service.every(_LOOK_AT_DECISIONS_S, "learning", refit.run_due, sooner=growth.seen)
+        outdated = WatchOutdated(self.database, self.wiring.metrics.outdated_records.set)
+        service.every(_LOOK_FOR_OUTDATED_S, "outdated", outdated.look)
         if relay:
             service.loop("relay", self.wiring.relay)
         return service
@@ -124,7 +130,9 @@ class App:
         with self.bulk_database.connect() as connection:
             require_migrated(connection, package=PACKAGE, schema=SCHEMA)
 
-    def _pipeline(self, progress: Progress) -> Pipeline:
+    def _pipeline(self, progress: Progress, growth: Growth) -> Pipeline:
         find = FindCandidates(self.model, self.wiring.publisher, self.wiring.metrics.capped_keys_total.inc)
-        handler = DetectDuplicates(find, self.settings.national_id_key)
+        handler = DetectDuplicates(
+            find, self.settings.national_id_key, notice=growth.look if self.settings.learn else None
+        )
         return self.wiring.pipeline(dict.fromkeys(CONSUMED_TOPICS, handler), progress)

@@ -236,7 +236,7 @@ def test_every_alert_says_what_it_is_and_has_a_runbook_with_a_first_command(rule
     assert ROOT / page == ROOT / "docs/runbooks/alerts.md"
     assert anchor == rule["alert"].lower()
     section = RUNBOOK.split(f"\n## {rule['alert']}\n")[1].split("\n## ")[0]
-    assert re.search(r"^    (docker|curl|merge-worker) ", section, re.MULTILINE)
+    assert re.search(r"^    (docker|curl|merge-worker|dedupe-detector) ", section, re.MULTILINE)
 
 
 def test_every_section_of_the_runbook_belongs_to_an_alert() -> None:
@@ -259,7 +259,9 @@ def test_dashboards_can_be_provisioned() -> None:
 
 
 def test_the_runbook_names_only_commands_that_exist() -> None:
-    said = set(re.findall(r"(?:^    |`)(merge-worker|review-desk) ([a-z]+(?: [a-z]+)*)", RUNBOOK, re.MULTILINE))
+    said = set(
+        re.findall(r"(?:^    |`)(merge-worker|review-desk|dedupe-detector) ([a-z]+(?: [a-z]+)*)", RUNBOOK, re.MULTILINE)
+    )
     assert len(said) > 5
     for program, command in said:
         run(program, *command.split(), "--help")

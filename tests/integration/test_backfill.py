@@ -1,22 +1,27 @@
 """A whole customer base taken in at once: told of as a service would, once, whatever ends it or works beside it."""
 
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 import customer_events as wire
 from dedupe_detector.__main__ import main
+from dedupe_detector.adapters import record_tables, storing_process
 from dedupe_detector.adapters.bulk_work import bulk_work
 from event_runtime import failpoints
 from rig.bulk import Bulk, people, write_base
 from rig.detector_world import PACKAGES, created, erased, person, updated
-from rig.fixtures import Migrated, Spawn
+from rig.fixtures import Migrated
+from rig.processes import eventually
 
 PEOPLE = 60
+UPDATE_POSITION = text("UPDATE detector.bulk_work SET position = '500', records = 500")
 EVERYBODY = [(f"A{number:04d}", f"B{number:04d}") for number in range(PEOPLE)]
 
 
@@ -78,21 +83,8 @@ def test_a_run_ended_between_any_two_transactions_and_gone_on_with_equals_one_ru
     monkeypatch.setenv("FAILPOINTS", "")
     assert main(["backfill", str(base), "--micro-batch", "25", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["records"] < 2 * PEOPLE, "it began anew"
-    assert (ended.standing(), ended.index(), ended.in_outbox()) == (whole.standing(), whole.index(), whole.in_outbox())
-
-
-def test_a_process_killed_before_and_after_a_commit_loses_no_pair_and_repeats_none(
-    make: Any, base: Path, spawn: Spawn
-) -> None:
-    whole: Bulk = make()
-    assert main(["backfill", str(base), "--micro-batch", "25"]) == 0
-    killed: Bulk = make()
-    command = ["dedupe-detector", "backfill", str(base), "--micro-batch", "25"]
-    armed = {**killed.env, "FAILPOINTS_ENABLED": "1"}
-    for point in ("backfill_before_commit=crash:3", "backfill_matched=crash:1"):
-        assert spawn(command, {**armed, "FAILPOINTS": point}).wait() == -9
-    assert main(["backfill", str(base), "--micro-batch", "25"]) == 0
-    assert (killed.standing(), killed.in_outbox()) == (whole.standing(), whole.in_outbox())
+    assert (ended.grades(), ended.whole_index()) == (whole.grades(), whole.whole_index())
+    assert sorted(ended.in_outbox()) == EVERYBODY
 
 
 def test_an_event_that_is_newer_than_the_row_wins_before_and_after_it(bulk: Bulk, tmp_path: Path) -> None:
@@ -267,6 +259,38 @@ def test_one_base_is_read_by_one_process_at_a_time(bulk: Bulk, capsys: pytest.Ca
             connection.exec_driver_sql("CREATE TABLE customers (customer_id text)")
         assert main(["backfill", "--table", "customers"]) == 1
     assert "by another process" in capsys.readouterr().err
+
+
+def test_who_goes_on_waits_for_the_last_commit_of_whoever_was_killed(bulk: Bulk) -> None:
+    with bulk_work(bulk.engine, "table customers *"):
+        pass
+    with ThreadPoolExecutor(1) as pool, bulk.engine.connect() as killed:
+        killed.execute(UPDATE_POSITION)
+
+        def go_on() -> tuple[str, int]:
+            with bulk_work(bulk.engine, "table customers *") as work:
+                return work.position, work.records
+
+        going_on = pool.submit(go_on)
+        eventually(lambda: bulk.sql("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+        killed.commit()
+        assert going_on.result(30) == ("500", 500)
+
+
+def test_the_process_that_takes_records_in_is_missed_when_it_ends(
+    bulk: Bulk, base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(storing_process, "has_cores_for_two", lambda: True)
+    monkeypatch.setattr(record_tables, "store", lambda *_, **__: os._exit(3))
+    assert main(["backfill", str(base)]) == 1
+    assert "takes records in ended by itself" in capsys.readouterr().err
+    monkeypatch.undo()
+
+
+def test_with_one_core_a_single_process_tells_the_same(bulk: Bulk, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storing_process, "has_cores_for_two", lambda: False)
+    assert main(["backfill", str(base), "--micro-batch", "25"]) == 0
+    assert sorted(bulk.in_outbox()) == EVERYBODY
 
 
 def test_a_database_that_was_not_migrated_is_one_clear_line(

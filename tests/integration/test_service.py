@@ -44,6 +44,15 @@ def tick():
     if MODE == "tick":
         raise ValueError("ada@example.com")
 
+CALLS = []
+SOONER = threading.Event()
+
+def woken():
+    CALLS.append(None)
+    print(f"called {len(CALLS)}", flush=True)
+    if len(CALLS) == 1:
+        SOONER.set()  # while it is at work
+
 def run(options):
     logs.configure("sample")
     metrics = RuntimeMetrics("sample", outcomes=("done",))
@@ -51,6 +60,8 @@ def run(options):
     service.needs("the file", wait_for_file)
     service.loop("work", Work)
     service.every(0.1, "tick", tick)
+    if MODE == "sooner":
+        service.every(3600, "seldom", woken, sooner=SOONER)
     service.closes(lambda: print("closed", flush=True))
     return service.run()
 
@@ -97,6 +108,14 @@ def test_a_signal_lets_every_loop_finish_and_ends_with_status_0(spawn: Spawn, tm
     program.wait_for("working")
     assert program.stop() == 0
     assert program.stdout.splitlines() == ["working", "finished what was in hand", "closed"]
+
+
+def test_periodic_work_is_called_sooner_when_asked_and_does_not_hold_up_the_end(spawn: Spawn, tmp_path: Path) -> None:
+    (tmp_path / "server").touch()
+    program = start(spawn, tmp_path / "server", mode="sooner")
+    program.wait_for("called 2", 20)
+    assert program.stop() == 0, "the next time comes in an hour"
+    assert "called 3" not in program.stdout
 
 
 def test_a_loop_that_fails_ends_the_service_with_one_line_and_without_data(spawn: Spawn, tmp_path: Path) -> None:

@@ -26,6 +26,10 @@ class Bulk(Detector):
         """Every pair row as far as it does not tell of time."""
         return self.sql("SELECT a, b, state, revision, grade, score, evidence FROM detector.pairs ORDER BY a, b")
 
+    def grades(self) -> list[Any]:
+        """Every pair as far as it does not tell of how many records were there when it was scored."""
+        return self.sql("SELECT a, b, state, grade FROM detector.pairs ORDER BY a, b")
+
     def in_outbox(self) -> list[tuple[str, str]]:
         """The pairs told of, in the order of the outbox."""
         rows = self.sql("SELECT body FROM detector.outbox ORDER BY stream, position")
@@ -35,6 +39,11 @@ class Bulk(Detector):
     def index(self) -> list[Any]:
         """What is held of each customer."""
         return self.sql("SELECT customer_id, version, comparable, erased FROM detector.records ORDER BY customer_id")
+
+    def whole_index(self) -> list[Any]:
+        """All that a look-up asks, but for the numbers of records, which tell of the order in which they came."""
+        keys = "SELECT code, customer_id FROM detector.postings JOIN detector.records USING (number) ORDER BY 1, 2"
+        return [self.index(), self.sql(keys), self.sql("SELECT code, held FROM detector.counters ORDER BY code")]
 
 
 def people(count: int, *, version: int = 1) -> list[dict[str, Any]]:

@@ -6,8 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from customer_identity.matching.index import Entry
+from customer_identity.matching.index import Entry, records_code
 from dedupe_detector.adapters.postgres_index import entries_of_rows
+from event_runtime.columns import longs, texts
+from event_runtime.database import execute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +21,17 @@ class FittedModel:
     records: int
     pinned: bool
     fitted_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """How large a tenant's base is, and when its model was last fitted."""
+
+    records: int
+    fitted_to: int
+    """Records at the newest fit; 0: never fitted."""
+    pinned: bool
+    """Whether one version scores whatever is fitted."""
 
 
 # The pinned one, else the newest.
@@ -45,14 +58,17 @@ _TENANTS = text("""
         SELECT (SELECT r.tenant_id FROM detector.records r WHERE r.tenant_id > t.tenant_id ORDER BY r.tenant_id LIMIT 1)
         FROM tenants t WHERE t.tenant_id IS NOT NULL
     )
-    SELECT t.tenant_id, coalesce(m.records, 0) AS fitted_to, coalesce(m.pinned, false) AS pinned
-    FROM tenants t
+    SELECT tenant_id FROM tenants WHERE tenant_id IS NOT NULL
+""")
+_BASES = """
+    SELECT t.tenant_id, coalesce(c.held, 0), coalesce(m.records, 0), coalesce(m.pinned, false)
+    FROM unnest(%(tenants)s::text[], %(codes)s::bigint[]) AS t (tenant_id, code)
+    LEFT JOIN detector.counters c ON c.code = t.code
     LEFT JOIN LATERAL (
         SELECT records, pinned FROM detector.models WHERE tenant_id = t.tenant_id
         ORDER BY pinned DESC, fitted_at DESC LIMIT 1
     ) AS m ON true
-    WHERE t.tenant_id IS NOT NULL
-""")
+"""
 _SAMPLE = text("""
     SELECT number, tenant_id, customer_id, version, source, comparable FROM detector.records
     WHERE tenant_id = :tenant AND comparable IS NOT NULL ORDER BY random() LIMIT :size
@@ -62,6 +78,7 @@ _WHOLE = text("""
     WHERE tenant_id = :tenant AND comparable IS NOT NULL ORDER BY number
 """)
 _ALONE = text("SELECT pg_try_advisory_xact_lock(hashtext('detector.models'), 0)")
+_AFTER_FITS = text("SELECT pg_advisory_xact_lock(hashtext('detector.models'), 0)")
 
 
 def scoring(connection: Connection, tenants: Iterable[str]) -> Mapping[str, str]:
@@ -87,7 +104,11 @@ def listing(connection: Connection, tenant: str) -> list[FittedModel]:
 
 
 def pin(connection: Connection, tenant: str, version: str) -> bool:
-    """Has this version score until it is unpinned; False when the tenant has no such version."""
+    """Has this version score until it is unpinned; False when the tenant has no such version.
+
+    Waits for a fit that is under way, so that none comes afterwards.
+    """
+    connection.execute(_AFTER_FITS)
     connection.execute(_UNPIN, {"tenant": tenant})
     return connection.execute(_PIN, {"tenant": tenant, "version": version}).rowcount == 1
 
@@ -97,9 +118,19 @@ def unpin(connection: Connection, tenant: str) -> bool:
     return connection.execute(_UNPIN, {"tenant": tenant}).rowcount > 0
 
 
-def fitted_to(connection: Connection) -> Mapping[str, int]:
-    """Records at the newest fit, 0 without any, of every tenant whose model is not pinned."""
-    return {row.tenant_id: row.fitted_to for row in connection.execute(_TENANTS) if not row.pinned}
+def tenants(connection: Connection) -> list[str]:
+    """Every tenant that has records."""
+    return list(connection.execute(_TENANTS).scalars())
+
+
+def bases(connection: Connection, some: Iterable[str]) -> Mapping[str, Base]:
+    """The bases of these tenants: two or three index probes each, for use in every batch."""
+    wanted = sorted(some)
+    columns = {"tenants": texts(wanted), "codes": longs([records_code(tenant) for tenant in wanted])}
+    return {
+        tenant: Base(records=records, fitted_to=fitted_to, pinned=pinned)
+        for tenant, records, fitted_to, pinned in execute(connection, _BASES, columns)
+    }
 
 
 def sample(connection: Connection, tenant: str, size: int) -> list[Entry]:

@@ -37,7 +37,7 @@ _INSERT = """
     RETURNING number, tenant_id, customer_id
 """
 _LOCK = """
-    SELECT r.number, r.tenant_id, r.customer_id, r.version, r.source, r.comparable, r.erased
+    SELECT r.number, r.tenant_id, r.customer_id, r.version, r.source, r.comparable, r.erased, r.normaliser
     FROM detector.records r
     JOIN unnest(%(tenants)s::text[], %(ids)s::text[]) AS wanted (tenant_id, customer_id)
         USING (tenant_id, customer_id)
@@ -56,6 +56,8 @@ _POST = """
     INSERT INTO detector.postings (code, number)
     SELECT code, number FROM unnest(%(codes)s::bigint[], %(numbers)s::bigint[]) AS t (code, number)
 """
+# The keys that an older normaliser left: which of them are there, nobody knows.
+_POST_AGAIN = f"{_POST} ON CONFLICT DO NOTHING"
 _UNPOST = """
     DELETE FROM detector.postings p
     USING unnest(%(codes)s::bigint[], %(numbers)s::bigint[]) AS t (code, number)
@@ -68,7 +70,8 @@ _UNCONTEST = """
 """
 
 
-_Change = tuple[Entry | None, Entry | None]  # before, after; None: not in the index
+# before, after (None: not in the index), and whether an older normaliser made the keys before
+_Change = tuple[Entry | None, Entry | None, bool]
 
 
 def store(connection: Connection, versions: Iterable[Version], hot: HotKeys | None = None) -> None:
@@ -85,7 +88,7 @@ def store(connection: Connection, versions: Iterable[Version], hot: HotKeys | No
         return
     fresh = [newest[key] for key in sorted(newest)]
     inserted = {(tenant, one): number for number, tenant, one in execute(connection, _INSERT, _columns(fresh))}
-    changes: list[_Change] = [(None, _entry(number, newest[key])) for key, number in inserted.items()]
+    changes: list[_Change] = [(None, _entry(number, newest[key]), False) for key, number in inserted.items()]
     rest = [version for version in fresh if (version.tenant_id, version.customer_id) not in inserted]
     if rest:
         changes += _update(connection, rest)
@@ -108,41 +111,46 @@ def _update(connection: Connection, versions: Sequence[Version]) -> list[_Change
     applied: list[Version] = []
     changes: list[_Change] = []
     before = iter(entries_of_rows([row for row in held if row[5] is not None]))
-    for number, tenant, customer, held_version, _, comparable, erased in held:
+    for number, tenant, customer, held_version, _, comparable, erased, normaliser in held:
         version = by_id[tenant, customer]
         entry = None if comparable is None else next(before)
-        if _replaces(version, held_version, erased=erased):
+        outdated = normaliser < NORMALISER_VERSION
+        if _replaces(version, held_version, erased=erased, outdated=outdated):
             numbers.append(number)
             applied.append(version)
-            changes.append((entry, _entry(number, version)))
+            changes.append((entry, _entry(number, version), outdated))
     if applied:
         execute(connection, _UPDATE, {**_columns(applied), "numbers": longs(numbers)})
     return changes
 
 
-def _replaces(version: Version, held: int, *, erased: bool) -> bool:
-    """Newer wins; an erasure wins over any version and is final."""
-    return not erased and (version.record is None or version.version > held)
+def _replaces(version: Version, held: int, *, erased: bool, outdated: bool = False) -> bool:
+    """Newer wins, and so does what an older normaliser read; an erasure wins over any version and is final."""
+    return not erased and (version.record is None or version.version > held or (outdated and version.version == held))
 
 
 def _reindex(connection: Connection, changes: Sequence[_Change], hot: HotKeys) -> None:
     """Keys and counters follow the records; counters last, since many workers wait for the same ones."""
-    gone, new = _Rows(), _Rows()
+    gone, new, again = _Rows(), _Rows(), _Rows()
     counters: Counter[int] = Counter()
-    for before, after in changes:
+    for before, after, outdated in changes:
         old, now = ([] if entry is None else entry.blocking_keys().codes for entry in (before, after))
         if after is not None:
             counters.update(after.counters())
-            new.add([code for code in now if code not in old] if old else now, after.number)
+            if outdated:
+                again.add(now, after.number)
+            else:
+                new.add([code for code in now if code not in old] if old else now, after.number)
         if before is not None:
             counters.subtract(before.counters())
             gone.add([code for code in old if code not in now], before.number)
     if gone.codes:
         execute(connection, _UNPOST, gone.parameters())
         execute(connection, _UNCONTEST, {"codes": longs(sorted(set(gone.codes)))})
-    new = new.without(hot.among(new.codes))
-    if new.codes:
-        execute(connection, _POST, new.parameters())
+    for statement, rows in ((_POST, new), (_POST_AGAIN, again)):
+        kept = rows.without(hot.among(rows.codes))
+        if kept.codes:
+            execute(connection, statement, kept.parameters())
     PostgresIndex(connection).add_counts(counters)
 
 

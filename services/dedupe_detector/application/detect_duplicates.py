@@ -1,6 +1,6 @@
 """The detector's path of a batch: insert, commit, then match; found pairs leave once, through the outbox."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations, product
 
 from pydantic import SecretStr
@@ -34,9 +34,19 @@ _MOST_ASSERTED_TOGETHER = 100
 class DetectDuplicates:
     """Handler of customer-created, customer-merged and merge-command."""
 
-    def __init__(self, find: FindCandidates, national_id_key: SecretStr | None = None) -> None:
-        """`find` looks up, scores and tells; with a key, national ids are kept as keyed hashes only."""
+    def __init__(
+        self,
+        find: FindCandidates,
+        national_id_key: SecretStr | None = None,
+        *,
+        notice: Callable[[Connection, Iterable[str]], None] | None = None,
+    ) -> None:
+        """`find` looks up, scores and tells; with a key, national ids are kept as keyed hashes only.
+
+        `notice` is told of the tenants whose base a batch has changed, before the batch is matched.
+        """
         self._find = find
+        self._notice = notice
         self._national_id_key = None if national_id_key is None else national_id_key.get_secret_value().encode()
 
     def prepare(self, connection: Connection, received: Sequence[Received]) -> None:
@@ -79,6 +89,8 @@ class DetectDuplicates:
                 drafts += self._decided(connection, event, look_up)
             elif erased := _erasures(message):
                 drafts += self._erased(connection, erased)
+        if look_up and self._notice is not None:
+            self._notice(connection, {tenant for tenant, _ in look_up})
         return [*drafts, *self._find.find(connection, sorted(look_up))]
 
     def _merged(self, connection: Connection, event: CustomerMerged | CustomerConverted) -> list[Draft]:
