@@ -148,6 +148,7 @@ class Parts:
 
     def end(self) -> None:
         """Kill the detector's processes."""
+        self._reader.close()
         for program in self._programs.values():
             program.kill()
 

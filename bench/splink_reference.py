@@ -131,7 +131,7 @@ def new_records(base: Path, arrivals: Path, batches: list[int], seconds: float) 
     columns = read(connection, base, "customers")
     read(connection, arrivals, "arrivals", only=columns)
     phases = Phases()
-    linker = trained(connection, columns, phases)
+    linker = trained(connection, columns, phases, lean=True)
     with phases("frequencies"):
         for column in frequency_columns(columns):
             linker.table_management.compute_tf_table(column)
@@ -179,8 +179,11 @@ def read(connection: duckdb.DuckDBPyConnection, records: Path, table: str, only:
     return only
 
 
-def trained(connection: duckdb.DuckDBPyConnection, columns: list[str], phases: Phases) -> Linker:
-    """A linker over the table, with parameters learned from it without labels."""
+def trained(connection: duckdb.DuckDBPyConnection, columns: list[str], phases: Phases, *, lean: bool = False) -> Linker:
+    """A linker over the table, with parameters learned from it without labels.
+
+    `lean`: maximise over the kinds of pairs and not over all of them, which takes gigabytes for a large base.
+    """
     settings = SettingsCreator(
         link_type="dedupe_only",
         blocking_rules_to_generate_predictions=[block_on(*rule) for rule in those_of(BLOCKS, columns)],
@@ -196,7 +199,9 @@ def trained(connection: duckdb.DuckDBPyConnection, columns: list[str], phases: P
         )
         linker.training.estimate_u_using_random_sampling(max_pairs=RANDOM_PAIRS, seed=SEED)
         for rule in those_of(TRAINING, columns):
-            linker.training.estimate_parameters_using_expectation_maximisation(block_on(*rule))
+            linker.training.estimate_parameters_using_expectation_maximisation(
+                block_on(*rule), estimate_without_term_frequencies=lean
+            )
     return linker
 
 

@@ -43,8 +43,9 @@ def new_records(
 ) -> dict[str, float]:
     """`records_per_s_<batch>` of find_matches_to_new_records; learned from the base, which is not counted."""
     line = command("arrivals", base, arrivals, "--seconds", str(seconds), "--batches", *map(str, batches))
-    with tempfile.TemporaryFile("w+") as told:
-        subprocess.run(line, check=True, stdout=told)
+    # DuckDB puts what its memory does not hold, some gigabytes of it, beside where it was started
+    with tempfile.TemporaryFile("w+") as told, tempfile.TemporaryDirectory(prefix="customer-merge-bench-") as where:
+        subprocess.run(line, check=True, stdout=told, cwd=where)
         told.seek(0)
         figures: dict[str, Any] = json.load(told)
     return {f"records_per_s_{size}": float(figures[f"records_per_s_{size}"]) for size in batches}
