@@ -21,7 +21,7 @@ from customer_identity.normalise.text import digits_of
 
 MAX_CANDIDATES: Final = 16  # per record; more cost time and add nothing (measured)
 FREE_CANDIDATES: Final = 7
-"""Candidates that need no more than enough rarity; each further one needs a nat more: half the pairs of a large base."""
+"""So many candidates need but enough rarity. Each further one needs a nat more: half the pairs of a large base."""
 RECENT_RECORDS: Final = 4_096
 """Records of the batch at hand, whose keys are asked for twice."""
 _LONG: Final = Struct("!q").unpack
