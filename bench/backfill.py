@@ -5,25 +5,16 @@ new and has the server to itself; `python -m bench.backfill CUSTOMERS` measures 
 """
 
 import argparse
-import csv
 import json
 import os
-import re
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
-
-from bench.customers import customer
+from bench.customers import write
 from bench.figures import Figure, ProcessorTime, middle
 from bench.match import whole_process
-from bench.servers import DETECTOR_SCHEMAS, POSTGRES
-from customer_identity.customer_csv import INPUT_COLUMNS
-from event_runtime.embedded import EmbeddedPostgres
-from event_runtime.migrate import upgrade
+from bench.servers import DETECTOR_SCHEMAS, database_of, database_server
 
 GOAL = "≥ 3,000 records/s on 2 cores"
 CUSTOMERS, QUICK = 100_000, 20_000
@@ -36,7 +27,7 @@ def measure(*, quick: bool, customers: int = 0) -> Figure:
     count = customers or (QUICK if quick else CUSTOMERS)
     with tempfile.TemporaryDirectory(prefix="customer-merge-bench-") as where:
         base = Path(where, "customers.csv")
-        write(base, count)
+        write(base, range(1, count + 1))
         runs = [side_by_side(base) for _ in range(1 if quick else RUNS)]
     return Figure(
         name="backfill",
@@ -53,11 +44,11 @@ def measure(*, quick: bool, customers: int = 0) -> Figure:
 def side_by_side(base: Path) -> dict[str, float]:
     """Rates of both over one file, and the processor time and memory of the backfill."""
     matched = whole_process([_SCRIPT, "match", str(base), "--output", str(base.with_suffix(".pairs.csv")), "--json"])
-    with database() as (url, server):
-        processor = ProcessorTime({"postgres": server})
+    with database_server(DETECTOR_SCHEMAS) as server:
+        processor = ProcessorTime({"postgres": server.guard_pid})
         before = processor.seconds()["postgres"]
         used = os.times()
-        environment = {**os.environ, "DEDUPE_DETECTOR_DATABASE__URL": url}
+        environment = {**os.environ, "DEDUPE_DETECTOR_DATABASE__URL": database_of(server)}
         told = whole_process([_SCRIPT, "backfill", str(base), "--json"], environment)
         after = os.times()
         postgres = processor.seconds()["postgres"] - before
@@ -73,28 +64,6 @@ def side_by_side(base: Path) -> dict[str, float]:
         "postgres_us": postgres / records * 1e6,
         "memory_mb": told["memory_mb"],
     }
-
-
-@contextmanager
-def database() -> Iterator[tuple[str, int]]:
-    """The URL of an empty index on a server of its own, and the server's process id."""
-    with EmbeddedPostgres(settings=POSTGRES) as server:
-        url = re.sub(r"/postgres$", "/bench", server.url)
-        with psycopg.connect(server.url, autocommit=True) as admin:
-            admin.execute("CREATE DATABASE bench")
-        for package, schema in DETECTOR_SCHEMAS.items():
-            upgrade(url, package=package, schema=schema)
-        yield url, server.guard_pid
-
-
-def write(path: Path, customers: int) -> None:
-    """Customers 1 to `customers` as a file with versions."""
-    with path.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, [*INPUT_COLUMNS, "version"], restval="", extrasaction="ignore")
-        writer.writeheader()
-        for event in map(customer, range(1, customers + 1)):
-            values = event.attributes.model_dump(exclude_none=True)
-            writer.writerow({"customer_id": event.customer_id, "version": event.version, **values})
 
 
 def main() -> int:

@@ -5,13 +5,17 @@ it has more people of one name. One record in seven is another record of somebod
 with another phone or after a move.
 """
 
+import csv
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate, product
+from pathlib import Path
 from typing import Final
 
 from customer_events import Attributes, CustomerCreated
+from customer_events.csv_columns import INPUT_COLUMNS
 from customer_merge_demo.people.names import FAMILY, FEMALE, MALE
 
 TENANT: Final = "bench"
@@ -56,6 +60,16 @@ class Shared:
 
 
 NOTHING_SHARED: Final = Shared()
+
+
+def write(path: Path, numbers: Iterable[int]) -> None:
+    """The records of these numbers as a file that the detector's commands read."""
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, [*INPUT_COLUMNS, "version"], restval="", extrasaction="ignore")
+        writer.writeheader()
+        for event in map(customer, numbers):
+            values = event.attributes.model_dump(exclude_none=True)
+            writer.writerow({"customer_id": event.customer_id, "version": event.version, **values})
 
 
 def person_of(number: int) -> int:

@@ -7,7 +7,6 @@ the same base, one record at a time, and by 100 and 1,000.
 """
 
 import argparse
-import csv
 import json
 import subprocess
 import sys
@@ -23,12 +22,11 @@ import psycopg
 from confluent_kafka import TopicPartition
 
 from bench import ROOT, splink_venv
-from bench.customers import NOTHING_SHARED, Shared, customer
+from bench.customers import NOTHING_SHARED, Shared, customer, write
 from bench.figures import Figure, ProcessorTime, middle
 from bench.merge import committed_reader, one
 from bench.servers import DETECTOR_SCHEMAS, servers
 from bench.warm_broker import warm_up
-from customer_events.csv_columns import INPUT_COLUMNS
 from customer_identity.normalise import normalise
 from dedupe_detector.adapters.events import record_of
 from dedupe_detector.adapters.record_tables import Version, store
@@ -223,17 +221,9 @@ def splink_rates(customers: int) -> dict[str, float]:
     """Records a second that Splink finds the matches of, by how many come together."""
     with tempfile.TemporaryDirectory(prefix="customer-merge-bench-") as where:
         base, arrivals = Path(where, "base.csv"), Path(where, "arrivals.csv")
-        _write(base, range(1, customers + 1))
-        _write(arrivals, range(customers + 1, customers + 1 + ARRIVALS_FOR_SPLINK))
+        write(base, range(1, customers + 1))
+        write(arrivals, range(customers + 1, customers + 1 + ARRIVALS_FOR_SPLINK))
         return splink_venv.new_records(base, arrivals)
-
-
-def _write(path: Path, numbers: range) -> None:
-    with path.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, INPUT_COLUMNS, restval="", extrasaction="ignore")
-        writer.writeheader()
-        for event in map(customer, numbers):
-            writer.writerow({"customer_id": event.customer_id, **event.attributes.model_dump(exclude_none=True)})
 
 
 def figures(records: int, seconds: float, before: dict[str, float], after: dict[str, float]) -> dict[str, float]:

@@ -44,20 +44,31 @@ class Servers:
         return re.sub(r"/bench$", f"/{database}", self.database)
 
 
+def database_of(server: EmbeddedPostgres) -> str:
+    """The URL of the benchmark's database on its server."""
+    return re.sub(r"/postgres$", "/bench", server.url)
+
+
+@contextmanager
+def database_server(schemas: Mapping[str, str]) -> Iterator[EmbeddedPostgres]:
+    """Start PostgreSQL with the benchmark's database, which has the tables of these packages (see database_of)."""
+    with EmbeddedPostgres(settings=POSTGRES) as server:
+        with psycopg.connect(server.url, autocommit=True) as admin:
+            admin.execute("CREATE DATABASE bench")
+        for package, schema in schemas.items():
+            upgrade(database_of(server), package=package, schema=schema)
+        yield server
+
+
 @contextmanager
 def servers(schemas: Mapping[str, str] = ALL_SCHEMAS, *, java_options: Sequence[str] = JAVA) -> Iterator[Servers]:
     """Start both; the database has the tables of the packages in `schemas`, each in its schema."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="customer-merge-bench-")))
         directory.chmod(0o711)
-        server = stack.enter_context(EmbeddedPostgres(settings=POSTGRES))
+        server = stack.enter_context(database_server(schemas))
         bootstrap, kafka = broker.start(directory / "kafka", lives_with=os.getpid(), java_options=java_options)
         stack.callback(kafka.wait)
         stack.callback(kafka.terminate)
-        database = re.sub(r"/postgres$", "/bench", server.url)
-        with psycopg.connect(server.url, autocommit=True) as admin:
-            admin.execute("CREATE DATABASE bench")
-        for package, schema in schemas.items():
-            upgrade(database, package=package, schema=schema)
         pids = {"postgres": server.guard_pid, "broker": kafka.pid}
-        yield Servers(database=database, bootstrap=bootstrap, directory=directory, pids=pids)
+        yield Servers(database=database_of(server), bootstrap=bootstrap, directory=directory, pids=pids)

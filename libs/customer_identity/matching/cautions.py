@@ -87,7 +87,7 @@ def other_given_name(
         return False
     if x.isascii() and 1 in (len(x), len(y)):
         return x[0] != y[0] and min(x, y, key=len) not in initials(a.roots or b.roots)
-    if x in b.middle.split() or y in a.middle.split():
+    if _goes_by_a_middle_name(a, b):
         return False
     if x.startswith(y) or y.startswith(x):
         return False
@@ -107,11 +107,16 @@ def unlike_given_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:
         return False
     if 1 in (len(a.given), len(b.given)) and a.given[0] == b.given[0]:
         return False
-    if a.given in b.middle.split() or b.given in a.middle.split():
+    if _goes_by_a_middle_name(a, b):
         return False
     straight = JaroWinkler.similarity(a.given, b.given)
     crossed = min(JaroWinkler.similarity(a.given, b.family), JaroWinkler.similarity(a.family, b.given))
     return max(straight, crossed) < _UNLIKE
+
+
+def _goes_by_a_middle_name(a: NormalisedRecord, b: NormalisedRecord) -> bool:
+    """Whether a given name of the two is among the other's middle names."""
+    return a.given in b.middle.split() or b.given in a.middle.split()
 
 
 def unlike_family_names(a: NormalisedRecord, b: NormalisedRecord) -> bool:

@@ -1,35 +1,25 @@
 """Finding pairs in a process of its own, so that a file is read and looked up on one core and judged on another."""
 
 import contextlib
-import fcntl
 import gc
-import multiprocessing
-import os
 import pickle
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from customer_identity.faults import IdentityFault
 from customer_identity.matching.finding import Finder, Finding
 from customer_identity.matching.index import Entry, ListedEntries
 from customer_identity.normalise.record import NormalisedRecord
 from customer_identity.records import CustomerRecord
+from dedupe_detector.adapters.second_process import FORKED, wide_pipe
 from event_runtime.faults import Fault
-
-_PIPE_BYTES: Final = 1 << 20  # some batches may wait for the other process: not all take it equally long
 
 
 class FinderEnded(Fault):
     """The process that finds pairs ended by itself."""
-
-
-def has_cores_for_two() -> bool:
-    """Whether a second process would have a core, and can begin as a copy of this one."""
-    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
 
 
 class FindingProcess:
@@ -47,12 +37,9 @@ class FindingProcess:
 
     def __enter__(self) -> Self:
         """Start it."""
-        forked = multiprocessing.get_context("fork")
-        self._receiver, sender = forked.Pipe(duplex=False)
-        with contextlib.suppress(OSError):  # a smaller pipe does, too
-            fcntl.fcntl(sender.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._receiver, sender = wide_pipe()
         gc.freeze()  # what is here already stays for good, so its pages stay shared
-        self._process = forked.Process(target=_find, args=(self._finder, self._batches, self._receiver, sender))
+        self._process = FORKED.Process(target=_find, args=(self._finder, self._batches, self._receiver, sender))
         self._process.daemon = True
         self._process.start()
         sender.close()

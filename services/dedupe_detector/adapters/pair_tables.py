@@ -1,10 +1,11 @@
 """Found pairs: their state, revision and evidence. A row's lock decides which of two workers tells of a pair."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
+from customer_identity.matching.grades import Grade
 from event_runtime.columns import byteas, longs, texts
 from event_runtime.database import execute
 from frozen_values import dataclass
@@ -207,9 +208,18 @@ def asserted_among(connection: Connection, members: Sequence[tuple[str, Sequence
     return {pair for (pair,) in execute(connection, _ASSERTED_AMONG, asked)}
 
 
-def standing_by_grade(connection: Connection, tenant_id: str | None) -> dict[int, int]:
-    """How many pairs of a tenant, or of all of them, stand open by grade."""
-    return {row.grade: row.pairs for row in connection.execute(_BY_GRADE, {"tenant": tenant_id})}
+class Standing(NamedTuple):
+    """Pairs that stand open, by grade."""
+
+    certain: int
+    probable: int
+    possible: int
+
+
+def standing_by_grade(connection: Connection, tenant_id: str | None) -> Standing:
+    """How many pairs of a tenant, or of all of them, stand open."""
+    pairs = {row.grade: row.pairs for row in connection.execute(_BY_GRADE, {"tenant": tenant_id})}
+    return Standing(*(pairs.get(grade, 0) for grade in (Grade.CERTAIN, Grade.PROBABLE, Grade.POSSIBLE)))
 
 
 def _columns(keys: Sequence[PairKey]) -> dict[str, Any]:

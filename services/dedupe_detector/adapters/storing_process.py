@@ -1,21 +1,17 @@
 """Taking records in, here or in a process of its own, so that one core takes in while another one looks up."""
 
 import contextlib
-import fcntl
 import gc
-import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Protocol, Self
 
 from customer_identity.records import CustomerRecord
-from dedupe_detector.adapters.finding_process import has_cores_for_two
+from dedupe_detector.adapters.second_process import FORKED, has_cores_for_two, wide_pipe
 from event_runtime.faults import Fault
-
-_PIPE_BYTES: Final = 1 << 20  # some batches may wait for the other process: not all take it equally long
 
 Store = Callable[[Sequence[CustomerRecord]], None]
 
@@ -55,14 +51,11 @@ class StoringProcess:
 
     def __enter__(self) -> Self:
         """Start it."""
-        forked = multiprocessing.get_context("fork")
-        given, self._records = forked.Pipe(duplex=False)
-        self._answers, answer = forked.Pipe(duplex=False)
-        with contextlib.suppress(OSError):  # a smaller pipe does, too
-            fcntl.fcntl(self._records.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        given, self._records = wide_pipe()
+        self._answers, answer = FORKED.Pipe(duplex=False)
         gc.freeze()  # what is here already stays for good, so its pages stay shared
         ours = (self._records, self._answers)
-        self._process = forked.Process(target=_serve, args=(self._store, given, answer, ours, os.getpid()), daemon=True)
+        self._process = FORKED.Process(target=_serve, args=(self._store, given, answer, ours, os.getpid()), daemon=True)
         self._process.start()
         given.close()
         answer.close()

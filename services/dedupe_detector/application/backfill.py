@@ -74,13 +74,11 @@ class Backfill:
                 self._work_through(base, taking_in, match=False)
             records, told = self._work_through(base, taking_in, match=self.match)
         with self.engine.begin() as connection:
-            grades = pair_tables.standing_by_grade(connection, base.tenant_id)
+            standing = pair_tables.standing_by_grade(connection, base.tenant_id)
         seconds = time.monotonic() - started
         return BulkReport(
             records=records,
-            certain=grades.get(3, 0),
-            probable=grades.get(2, 0),
-            possible=grades.get(1, 0),
+            **standing._asdict(),
             candidates_told=told,
             seconds=round(seconds, 3),
             records_per_second=round(records / seconds, 1) if seconds else 0.0,

@@ -100,14 +100,12 @@ class LoadPairs:
                     progress.done(len(keys))
             with self.engine.begin() as connection:
                 work.finish(connection)
-                grades = pair_tables.standing_by_grade(connection, pairs.tenant_id)
+                standing = pair_tables.standing_by_grade(connection, pairs.tenant_id)
         seconds = time.monotonic() - started
         return LoadReport(
             pairs=done,
             unknown=unknown,
-            certain=grades.get(3, 0),
-            probable=grades.get(2, 0),
-            possible=grades.get(1, 0),
+            **standing._asdict(),
             candidates_told=told,
             seconds=round(seconds, 3),
             pairs_per_second=round(done / seconds, 1),

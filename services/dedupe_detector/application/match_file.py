@@ -20,8 +20,9 @@ from customer_identity.matching.model import Model
 from customer_identity.matching.stream import Stream
 from customer_identity.records import CustomerRecord
 from dedupe_detector.adapters.files import pair_writer, reading, write_clusters
-from dedupe_detector.adapters.finding_process import FindingProcess, has_cores_for_two
+from dedupe_detector.adapters.finding_process import FindingProcess
 from dedupe_detector.adapters.progress import Progress
+from dedupe_detector.adapters.second_process import has_cores_for_two
 from event_runtime.files import writing
 
 TENANT = "default"
