@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 from customer_identity.merging import ActorRef, Merged, MergeOrder, Refused, Unmerged, UnmergeOrder, UnmergeResult
 from merge_engine import AlreadyErased, Erased, ErasureResult, ErasureWaits, MergeEngine, RootMoved
 from rig.customer_rows import TENANT, customer, order, rich_customer, rows
-from rig.processes import eventually
+from rig.meeting import wait_until_blocked
 
 DEFAULT = MergeEngine.load("default")
 POLICY = ActorRef(id="policy:default", roles=("merge",))
@@ -159,11 +159,7 @@ def test_two_erasures_of_one_person_at_the_same_moment_are_one(database: Engine)
     with database.begin() as first, ThreadPoolExecutor(2) as others:
         assert isinstance(_erase(first, "a"), Erased)
         late = [others.submit(erase, customer_id) for customer_id in ("a", "b")]
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        with database.connect() as onlooker:
-            eventually(lambda: onlooker.exec_driver_sql(waiting).scalar_one() == 2, 20)
+        wait_until_blocked(database, 2)
         first.commit()
         assert [one.result() for one in late] == [AlreadyErased(canonical_id="a")] * 2
 

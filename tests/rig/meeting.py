@@ -24,6 +24,7 @@ def wait_until_blocked(database: Engine, transactions: int = 1) -> None:
     """Return once that many transactions of this database wait for a lock."""
 
     def blocked() -> bool:
+        # A new transaction for each look: within one, pg_stat_activity lists only who was connected at its first.
         with database.connect() as connection:
             found = rows(
                 connection,
@@ -31,7 +32,7 @@ def wait_until_blocked(database: Engine, transactions: int = 1) -> None:
             )
         return bool(found[0][0] == transactions)
 
-    eventually(blocked, 10)
+    eventually(blocked, 20)
 
 
 def until_done(database: Engine, work: Callable[[Connection], Result]) -> Result:
