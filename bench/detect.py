@@ -51,6 +51,7 @@ _WAITING: Final = (
     "SELECT sum(h.position - p.position)::bigint FROM detector.outbox_heads h"
     " JOIN detector.outbox_published p USING (stream)"
 )
+_TOLD: Final = "SELECT sum(position)::bigint FROM detector.outbox_heads"
 _STORED_TOGETHER: Final = 1_000
 _LOOK_EVERY_S: Final = 0.02
 _END_LIMIT_S: Final = 600.0
@@ -127,7 +128,7 @@ class Parts:
         self._programs: dict[str, Program] = {}
         self._processor = ProcessorTime({})
         self._next = taken + 1
-        self._sent = 0
+        self._sent = self._found = 0
         self._shared = NOTHING_SHARED
         self._reader = committed_reader(bootstrap, "merge-candidate")
 
@@ -155,24 +156,33 @@ class Parts:
         self._until(lambda connection: bool(one(connection, "SELECT count(*) FROM detector.models")))
 
     def detect(self, records: int) -> dict[str, float]:
-        """Send new customers from a process of its own and wait until every candidate among them is readable."""
+        """Send new customers from a process of its own and wait until every candidate among them is readable.
+
+        That is when the transactions they were published in are committed. They are read when the clock has stopped:
+        what a reader waits for and costs is its own.
+        """
         before, first = self._processor.seconds(), self._next
         self._next += records
         shared = json.dumps(asdict(self._shared))
-        sent_s = self.feed(records, "bench.load_customers", self.bootstrap, str(first), str(records), shared)
+        seconds = self.feed(records, "bench.load_customers", self.bootstrap, str(first), str(records), shared)
+        after = self._processor.seconds()
         candidates = self._read()
-        seconds = time.time() - sent_s
-        return {"candidates": float(candidates), **figures(records, seconds, before, self._processor.seconds())}
+        self._found += candidates
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            if self._found != (told := one(connection, _TOLD)):
+                raise AssertionError(f"{told} candidates were published, and {self._found} could be read")
+        return {"candidates": float(candidates), **figures(records, seconds, before, after)}
 
     def feed(self, records: int, *load: str) -> float:
-        """Run a load of so many records until all are handled, and all that is told is published; when it began."""
+        """Run a load of so many records until all are handled and all that is told is published; its seconds."""
         self._sent += records
         with subprocess.Popen([sys.executable, "-m", *load], cwd=ROOT, stdout=subprocess.PIPE, text=True) as loader:
             sent_s = float(loader.stdout.readline()) if loader.stdout else 0.0
             self._until(lambda connection: one(connection, _HANDLED) >= self._sent and not one(connection, _WAITING))
+            seconds = time.time() - sent_s
         if loader.returncode != 0:
             raise AssertionError("the load generator failed")
-        return sent_s
+        return seconds
 
     def _until(self, done: Callable[[psycopg.Connection[Any]], bool]) -> None:
         until = time.monotonic() + _END_LIMIT_S

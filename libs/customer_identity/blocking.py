@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from customer_identity.normalise.names import sound
 from customer_identity.normalise.record import NormalisedRecord
-from customer_identity.normalise.text import digits_of
+from customer_identity.normalise.text import NO_DIVIDERS, digits_of
 
 MAX_CANDIDATES: Final = 16  # per record; more cost time and add nothing (measured)
 FREE_CANDIDATES: Final = 7
 """So many candidates need but enough rarity. Each further one needs a nat more: half the pairs of a large base."""
+FREE_BY_ONE_KEY: Final = 3
+"""So many that share a single key do, too: of a hundred of those hardly one is the same person."""
 RECENT_RECORDS: Final = 4_096
 """Records of the batch at hand, whose keys are asked for twice."""
 _LONG: Final = Struct("!q").unpack
-_NO_DIVIDERS: Final = str.maketrans("", "", "._-")
 _ENOUGH_RARITY: Final = 7.0  # nats; about one chance hit in a thousand records
 
 
@@ -102,7 +103,7 @@ def _email(r: NormalisedRecord) -> tuple[str, ...]:
 
 
 def _email_local(r: NormalisedRecord) -> tuple[str, ...]:
-    return (r.email_local.translate(_NO_DIVIDERS),) if r.email_local else ()
+    return (r.email_local.translate(NO_DIVIDERS),) if r.email_local else ()
 
 
 def _email_start(r: NormalisedRecord) -> tuple[str, ...]:
@@ -113,7 +114,8 @@ def _email_digits(r: NormalisedRecord) -> tuple[str, ...]:
     digits = digits_of(r.email_local)
     if len(digits) < 3:
         return ()
-    ends = tuple(end + initial for initial in _initials(r) for end in (digits[:3], digits[-3:]))
+    initial = (r.family or r.given)[:1]
+    ends = (digits[:3] + initial, digits[-3:] + initial)
     return (*ends, digits) if len(digits) >= 4 else ends
 
 
@@ -125,9 +127,9 @@ def _phone_end(r: NormalisedRecord) -> tuple[str, ...]:
     return (r.phone[-7:],) if len(r.phone) >= 7 else ()
 
 
-def _phone_variants(r: NormalisedRecord) -> tuple[str, ...]:
-    """First three and last six digits: one wrong digit in the middle or at the end still leaves one of them."""
-    return (r.phone[:3] + r.phone[-6:], r.phone[:6] + r.extension) if len(r.phone) >= 9 else ()
+def _phone_start(r: NormalisedRecord) -> tuple[str, ...]:
+    """With a wrong digit at the end the beginning still fits, with one at the beginning the end does."""
+    return (r.phone[:6] + r.extension,) if len(r.phone) >= 9 else ()
 
 
 def _national_id(r: NormalisedRecord) -> tuple[str, ...]:
@@ -152,9 +154,7 @@ def _names(r: NormalisedRecord) -> tuple[str, ...]:
 
 
 def _name_sounds(r: NormalisedRecord) -> tuple[str, ...]:
-    if not (r.given and r.family):
-        return ()
-    return f"{sound(r.family)} {r.given[0]}", f"{sound(r.given)} {r.family[0]}"
+    return (f"{sound(r.family)} {r.given[0]}",) if r.given and r.family else ()
 
 
 def _postcode(r: NormalisedRecord) -> tuple[str, ...]:
@@ -170,19 +170,16 @@ def _dwelling(r: NormalisedRecord) -> tuple[str, ...]:
 
 
 def _date_parts(r: NormalisedRecord) -> tuple[str, ...]:
-    """Two of year, month and day, with an initial."""
+    """Two of year, month and day, with the initials in one order."""
     if not r.birth_date:
         return ()
     year, month, day = "y" + r.birth_date[:4], "m" + r.birth_date[4:6], "d" + r.birth_date[6:]
-    return tuple(pair + initial for initial in _initials(r) for pair in (year + month, year + day, month + day))
+    initials = "".join(sorted(name[0] for name in _both_names(r)))
+    return (year + month + initials, year + day + initials, month + day + initials) if initials else ()
 
 
 def _both_names(r: NormalisedRecord) -> tuple[str, ...]:
     return tuple(name for name in (r.given, r.family) if name)
-
-
-def _initials(r: NormalisedRecord) -> tuple[str, ...]:
-    return tuple(name[0] for name in (r.given, r.family) if name)
 
 
 _EMAIL: Final = 1
@@ -196,7 +193,7 @@ FAMILIES: Final = (
     KeyFamily(number=6, name="e-mail start", cap=20, values=_email_start),
     KeyFamily(number=8, name="e-mail digits", cap=20, values=_email_digits),
     KeyFamily(number=9, name="phone end", cap=40, values=_phone_end),
-    KeyFamily(number=10, name="phone variants", cap=30, values=_phone_variants),
+    KeyFamily(number=10, name="phone start", cap=30, values=_phone_start),
     KeyFamily(number=11, name="name starts", cap=40, values=_name_starts),
     KeyFamily(number=12, name="nickname and family name", cap=40, values=_nickname_family),
     KeyFamily(number=13, name="one name", cap=25, values=_names),
@@ -204,5 +201,5 @@ FAMILIES: Final = (
     KeyFamily(number=15, name="postcode", cap=40, values=_postcode),
     KeyFamily(number=17, name="city and name", cap=30, values=_city_name),
     KeyFamily(number=18, name="dwelling", cap=40, values=_dwelling),
-    KeyFamily(number=20, name="date parts", cap=15, values=_date_parts),
+    KeyFamily(number=21, name="date parts", cap=15, values=_date_parts),
 )

@@ -5,7 +5,6 @@ byte must be used, and whatever is wrong with them is an `Undecodable`, whose re
 value.
 """
 
-import hashlib
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Final, Protocol
@@ -27,7 +26,6 @@ __all__ = [
     "Schema",
     "SchemaStore",
     "Undecodable",
-    "content_digest",
     "payload_of",
 ]
 
@@ -197,16 +195,6 @@ class Codec:
             raise Undecodable("SCHEMA_REFUSED", f"schema {schema_id} of the schema registry: {refused}") from refused
         # bounded by what the registry holds: an id that it does not know is not kept
         return self._from_registry.setdefault(schema_id, schema)
-
-
-def content_digest(event: BaseModel) -> bytes:
-    """SHA-256 by which two events say the same: over JSON of the fields that are not at their default, in their order.
-
-    The model keeps its maps in one order. A field that a newer version adds, left at its default, changes nothing.
-    """
-    name = type(event).__name__
-    content = event.model_dump_json(exclude_defaults=True)
-    return hashlib.sha256(f"{name}{content}".encode()).digest()
 
 
 def payload_of(value: bytes) -> bytes:

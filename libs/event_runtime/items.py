@@ -6,7 +6,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from event_runtime.cloudevents import from_headers
-from event_runtime.codec import Undecodable, content_digest
+from event_runtime.codec import Undecodable
 from event_runtime.handler import Handler
 from event_runtime.records import Partition, Received, Record
 from frozen_values import dataclass
@@ -54,7 +54,7 @@ def understood(record: Record, codec: Decoder, event_types: Collection[str] | No
     except Undecodable as fault:
         return Item(record=record, refused=Refused(class_=fault.class_, reason=fault.reason))
     event_id = attributes.id if attributes else f"{record.topic}/{record.partition}/{record.offset}"
-    received = Received(record=record, event=event, event_id=event_id, digest=content_digest(event))
+    received = Received(record=record, event=event, event_id=event_id)
     return Item(record=record, received=received)
 
 

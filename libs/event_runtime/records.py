@@ -1,5 +1,6 @@
 """What travels between the bus, the pipeline and a handler: records as read, and records as understood."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import field
 from typing import NamedTuple
@@ -53,14 +54,27 @@ class Record:
 class Received:
     """A record and the event in it.
 
-    `event_id` is the CloudEvents id (a record without one is known by where it was read). `digest` is the SHA-256 of
-    the content: it tells whether the same id came with other content.
+    `event_id` is the CloudEvents id (a record without one is known by where it was read).
     """
 
     record: Record
     event: BaseModel
     event_id: str
-    digest: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the content: it tells whether the same id came with other content. Made when it is asked for."""
+        return content_digest(self.event)
 
     def __repr__(self) -> str:
         return f"Received({type(self.event).__name__}, {self.record!r})"
+
+
+def content_digest(event: BaseModel) -> bytes:
+    """SHA-256 by which two events say the same: over JSON of the fields that are not at their default, in their order.
+
+    The model keeps its maps in one order. A field that a newer version adds, left at its default, changes nothing.
+    """
+    name = type(event).__name__
+    content = event.model_dump_json(exclude_defaults=True)
+    return hashlib.sha256(f"{name}{content}".encode()).digest()

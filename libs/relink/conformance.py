@@ -208,7 +208,7 @@ def _received(event: _Event) -> Received:
         headers={},
         timestamp_ms=0,
     )
-    return Received(record=record, event=event, event_id=str(uuid.uuid4()), digest=b"")
+    return Received(record=record, event=event, event_id=str(uuid.uuid4()))
 
 
 def _state(connection: Connection, subject: Subject) -> State:

@@ -10,7 +10,7 @@ import pytest
 
 from contract_samples import GOLDEN, Case, cases, codec
 from customer_events import CATALOGUE, schemas_directory
-from event_runtime.codec import content_digest
+from event_runtime.records import content_digest
 
 CASES = pytest.mark.parametrize("case", list(cases()), ids=str)
 

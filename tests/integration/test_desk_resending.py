@@ -1,7 +1,7 @@
 """Commands of the desk whose outcome does not come, and outcomes that are not about them."""
 
 import customer_events as wire
-from event_runtime.codec import content_digest
+from event_runtime.records import content_digest
 from review_desk.application.approve_cases import Choices
 from review_desk.terminal.show import case_json
 from rig.desk_shop import STEWARD, TENANT, Shop, rejected

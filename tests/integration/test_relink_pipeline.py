@@ -144,7 +144,7 @@ def test_a_merge_that_concerns_no_row_is_acknowledged_as_not_applicable(runtime:
     handler = RelinkHandler(relinker=Notes(), publisher=runtime.publisher, schema=SCHEMA)
     event = merged("stranger", "c1").model_copy(update={"sequence": 1})
     record = Record(topic="t", partition=0, offset=0, key=None, value=b"", headers={}, timestamp_ms=0)
-    received = [Received(record=record, event=event, event_id="e", digest=b"")]
+    received = [Received(record=record, event=event, event_id="e")]
     drafts: list[Draft] = []
     for _ in range(2):
         with runtime.engine.begin() as connection:
@@ -175,7 +175,7 @@ def test_an_unmerge_gives_the_rows_back_and_is_acknowledged_under_its_own_id(run
     drafts: list[Draft] = []
     for event in (merged("c1", "c2").model_copy(update={"sequence": 1}), undone):
         with runtime.engine.begin() as connection:
-            drafts += handler.handle(connection, [Received(record=record, event=event, event_id="e", digest=b"")])
+            drafts += handler.handle(connection, [Received(record=record, event=event, event_id="e")])
     told = [runtime.codec.decode(draft.body) for draft in drafts if isinstance(draft.body, bytes)]
     assert [(one.merge_id, one.status) for one in told if isinstance(one, RelinkAcknowledged)] == [
         ("c1-c2", AckStatus.RELINKED),
@@ -200,9 +200,7 @@ def _handled(runtime: Runtime, relinker: Relinker, *events: CustomerMerged | Cus
     record = Record(topic="t", partition=0, offset=0, key=None, value=b"", headers={}, timestamp_ms=0)
     drafts: list[object] = []
     for number, event in enumerate(events, start=1):
-        item = Received(
-            record=record, event=event.model_copy(update={"sequence": number}), event_id=f"e{number}", digest=b""
-        )
+        item = Received(record=record, event=event.model_copy(update={"sequence": number}), event_id=f"e{number}")
         with runtime.engine.begin() as connection:
             drafts += handler.handle(connection, [item])
     return len(drafts)

@@ -53,4 +53,4 @@ class Detector:
 def received(event: Any, offset: int = 0) -> Received:
     """An event as the pipeline hands it to a handler."""
     record = Record(topic="t", partition=0, offset=offset, key=None, value=b"", headers={}, timestamp_ms=0)
-    return Received(record=record, event=event, event_id=str(offset), digest=b"")
+    return Received(record=record, event=event, event_id=str(offset))

@@ -247,4 +247,4 @@ def merged_event(command: wire.MergeCustomers, result: merging.Merged) -> wire.C
 
 def received(event: BaseModel) -> Received:
     record = Record(topic="t", partition=0, offset=0, key=None, value=b"", headers={}, timestamp_ms=0)
-    return Received(record=record, event=event, event_id="e", digest=b"")
+    return Received(record=record, event=event, event_id="e")

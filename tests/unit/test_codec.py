@@ -26,8 +26,9 @@ from customer_events import (
     schemas_directory,
 )
 from customer_events.base import StreamEvent
-from event_runtime.codec import Codec, EventTooLarge, SchemaStore, Undecodable, content_digest, payload_of
+from event_runtime.codec import Codec, EventTooLarge, SchemaStore, Undecodable, payload_of
 from event_runtime.drafts import Draft, Place, payload_hash, seal_body
+from event_runtime.records import content_digest
 from event_runtime.schemas import SchemaRefused, load_schema
 from rig.examples import examples
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customer_identity.normalise import normalise
+from customer_identity.normalise import addresses, normalise
 from customer_identity.normalise.addresses import parse_city, parse_country, parse_postcode, parse_street
 from customer_identity.normalise.contacts import parse_email, parse_phone
 from customer_identity.normalise.dates import parse_date
@@ -52,6 +52,35 @@ def test_addresses_numbers_and_dates_read_again_are_the_same(text: str, country:
         assert parse_phone(phone.strict, country.upper()) == phone
     found = parse_date(text, country).ymd
     assert parse_date(found, country).ymd == found
+
+
+_STREET_WORDS = (
+    "Mill", "Lane", "Apt", "Unit", "Flat", "Floor", "a", "bis", "St", "Rue", "Hauptstr.", "1st", "O'Neil", "Court,",
+    "C/", "#", "Suite-B", "/", "12", "3/4", "5b",
+)  # fmt: skip
+_STREET = st.lists(st.sampled_from(_STREET_WORDS), max_size=4).map(" ".join)
+_DATE = st.tuples(st.integers(0, 9999), st.integers(0, 99), st.integers(0, 99))
+
+
+@settings(max_examples=examples(300))
+@given(_STREET, st.integers(0, 99_999), _STREET)
+def test_a_street_line_is_read_the_same_whatever_its_number_is(before: str, number: int, after: str) -> None:
+    line = f"{before} {number} {after}".strip()
+    assert parse_street(line) == addresses._street(line)
+
+
+@settings(max_examples=examples(200))
+@given(_DATE, st.sampled_from(["", "us", "de"]))
+def test_a_date_in_iso_form_is_read_as_with_other_dividers(date: tuple[int, int, int], country: str) -> None:
+    year, month, day = date
+    iso, slashed = (f"{year:04d}{mark}{month:02d}{mark}{day:02d}" for mark in "-/")
+    assert parse_date(iso, country) == parse_date(slashed, country)
+
+
+@settings(max_examples=examples(200))
+@given(st.text("abcXYZ019._+-", min_size=1, max_size=12), st.text("abcXYZ019.-", min_size=1, max_size=12))
+def test_a_plain_address_is_read_as_one_that_a_program_put_something_around(local: str, domain: str) -> None:
+    assert parse_email(f"{local}@{domain}") == parse_email(f'"{local}@{domain}"')
 
 
 @settings(max_examples=examples(100))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from customer_identity.blocking import FREE_CANDIDATES, MAX_CANDIDATES, Keys, enough_rarity, rarity
+from customer_identity.blocking import FREE_BY_ONE_KEY, FREE_CANDIDATES, MAX_CANDIDATES, Keys, enough_rarity, rarity
 from customer_identity.matching.index import Entry, Index, Longs, Postings, records_code
 
 Places = NDArray[np.intp]
@@ -110,7 +110,7 @@ def _best(
 ) -> tuple[Places, Longs]:
     """Those whose shared keys add up to enough, the best of each record first, and no more than MAX_CANDIDATES.
 
-    Of those that share one key most are strangers: where a record has many, more is asked of each further one.
+    Of those that share one key most are strangers: where a record has many such, more is asked of each further one.
     """
     if not len(places):
         return places, numbers
@@ -119,10 +119,19 @@ def _best(
     pairs, places, numbers, weights = pairs[order], places[order], numbers[order], weights[order]
     starts = np.flatnonzero(np.diff(pairs, prepend=-1))
     places, numbers, weights = places[starts], numbers[starts], np.add.reduceat(weights, starts)
-    likely = weights >= enough[places]
-    places, numbers, weights = places[likely], numbers[likely], weights[likely]
-    order = np.lexsort((numbers, -weights, places))
-    places, numbers, weights = places[order], numbers[order], weights[order]
-    nth = np.arange(len(places)) - np.searchsorted(places, places)
-    best = (nth < MAX_CANDIDATES) & (weights >= enough[places] + np.maximum(nth + 1 - FREE_CANDIDATES, 0))
+    one_key = np.diff(starts, append=len(pairs)) == 1
+    likely = np.flatnonzero(weights >= enough[places])
+    kept = likely[np.lexsort((numbers[likely], -weights[likely], places[likely]))]
+    places, numbers, weights, one_key = places[kept], numbers[kept], weights[kept], one_key[kept]
+    nth = _before(places, np.ones(len(places), bool))
+    more = np.maximum(nth + 1 - FREE_CANDIDATES, 0)
+    more += one_key * np.maximum(_before(places, one_key) + 1 - FREE_BY_ONE_KEY, 0)
+    best = (nth < MAX_CANDIDATES) & (weights >= enough[places] + more)
     return places[best], numbers[best]
+
+
+def _before(places: Places, counted: NDArray[np.bool_]) -> Longs:
+    """How many of those that count stand before each one of its place (places rise)."""
+    seen: Longs = np.cumsum(counted) - counted
+    out: Longs = seen - seen[np.searchsorted(places, places)]
+    return out

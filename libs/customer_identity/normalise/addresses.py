@@ -42,6 +42,8 @@ _STATE_CODES: Final = (
 _STATES: Final = {entry.partition(":")[2]: entry.partition(":")[0] for entry in _STATE_CODES.split("|")}
 
 _TOKEN: Final = re.compile(r"\d+[a-z]?(?:[-/]\d+[a-z]?)*(?![^\W_])|[^\W_]+")
+_ONE_NUMBER: Final = re.compile(r"([^\d#]*(?<!\S))(\d+)((?![^\s,])[^\d#]*)", re.ASCII)
+_ANY_NUMBER: Final = "1"
 _BLOCK_WORDS: Final = re.compile(
     "(?<=[0-9])(?:丁目|番地の|番地|番|の|[\u30fc\u2010\u2011\u2013\u2212])(?=[0-9])"
 )  # 2丁目8番1号 is 2-8-1
@@ -76,9 +78,19 @@ class Street(NamedTuple):
     unit: str
 
 
-@lru_cache(maxsize=CACHE_SIZE)
 def parse_street(raw: str) -> Street:
     """Takes number and unit out of a street line; an empty core means that nothing can be compared."""
+    found = _ONE_NUMBER.fullmatch(raw)
+    if not found:
+        return _street(raw)
+    # Streets repeat, their numbers do not: which number it is makes no difference to how a line is read.
+    before, digits, after = found.groups()
+    read = _street(f"{before}{_ANY_NUMBER}{after}")
+    return Street(read.core, read.number.replace(_ANY_NUMBER, digits), read.unit.replace(_ANY_NUMBER, digits))
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _street(raw: str) -> Street:
     folded = fold(raw)
     if is_placeholder(folded):
         return Street("", "", "")

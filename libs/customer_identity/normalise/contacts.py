@@ -11,6 +11,7 @@ from customer_identity.normalise.placeholders import is_placeholder, is_placehol
 from customer_identity.normalise.text import CACHE_SIZE, fold, word_set
 
 _ANGLED: Final = re.compile(r"<([^<>]*)>\s*$")
+_PLAIN_ADDRESS: Final = re.compile(r"[a-z0-9][a-z0-9._+-]*@[a-z0-9.-]*[a-z0-9]", re.ASCII | re.IGNORECASE)
 _AROUND: Final = " \t\r\n\"'<>,;."
 _BETWEEN_ADDRESSES: Final = re.compile(r"[,;\s/|]+")
 _EXTENSION: Final = re.compile(r"(?:extension|ext|x|#)\.?[ ]*(\d{1,7})\s*$", re.IGNORECASE)
@@ -82,7 +83,7 @@ def parse_email(raw: str) -> Email:
     strict = f"{local.lower() if local.isascii() else local}{at}{ascii_domain}"
     folded = fold(text).replace(" ", "")
     local = fold(local).replace(" ", "")
-    if not any(c.isalpha() for c in local + domain):
+    if not any(map(str.isalpha, local + domain)):
         return _digits_alone(local)
     if not local or is_placeholder(folded) or is_placeholder_email(local, domain):
         return _NO_EMAIL
@@ -134,6 +135,8 @@ def _plain_american(raw: str) -> Phone | None:
 
 def _one_address(raw: str) -> str:
     """The first address of what was typed, without what people and programs put around it."""
+    if _PLAIN_ADDRESS.fullmatch(raw):
+        return raw
     text = raw.strip()
     angled = _ANGLED.search(text)
     if angled:
@@ -145,6 +148,7 @@ def _one_address(raw: str) -> str:
     return unicodedata.normalize("NFC", (first if "@" in first else text).strip(_AROUND))
 
 
+@lru_cache(maxsize=CACHE_SIZE)
 def _domain(written: str) -> tuple[str, str]:
     """A domain as it is in the name system (bücher.de is xn--bcher-kva.de), and folded for comparison."""
     text = written.strip().strip(".").lower()

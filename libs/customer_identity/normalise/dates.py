@@ -19,6 +19,7 @@ _MONTHS: Final = {
 _ERAS: Final = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018, "m": 1867, "t": 1911, "s": 1925,
                 "h": 1988, "r": 2018}  # fmt: skip
 _ERA: Final = re.compile(r"(明治|大正|昭和|平成|令和|(?<![a-z])[mtshr](?=\d))\s*(\d{1,2}|元)(?=\D)")
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _BUDDHIST: Final = range(2400, 2600)  # Thai calendars count 543 years more
 _PLACEHOLDERS: Final = frozenset({"19000101", "19010101", "19700101", "99991231", "00010101", "11111111", "18000101"})
 _MONTH_FIRST_COUNTRIES: Final = frozenset({"us", "usa", "united states", "ca", "canada", "ph", ""})
@@ -43,6 +44,8 @@ _NONE: Final = BirthDate("", ambiguous=False)
 @lru_cache(maxsize=CACHE_SIZE)
 def parse_date(raw: str, country: str) -> BirthDate:
     """A date, or nothing when the text is none; the country decides 4/5 only where the text does not."""
+    if _ISO.fullmatch(raw):
+        return _year_first(int(raw[:4]), int(raw[5:7]), int(raw[8:]))
     text = fold(raw)
     if re.match(r"\d{4}-\d\d-\d\dt", text):
         text = text.split("t")[0]

@@ -129,11 +129,13 @@ def _first_given(given: _Words, middle: _Words) -> tuple[_Words, _Words]:
     return halves[:1], halves[1:] + middle
 
 
+@lru_cache(maxsize=CACHE_SIZE)
 def _of_several(value: str) -> bool:
     folded = fold(value)
     return bool(_JOINT.search(folded)) or not _HOUSEHOLD.isdisjoint(folded.split())
 
 
+@lru_cache(maxsize=CACHE_SIZE)
 def _clean(value: str, *, titles_before: bool = True) -> tuple[_Words, str]:
     """Words without titles, letters after the name and suffixes; the suffix beside them."""
     value = " ".join(piece for piece in value.split() if not is_placeholder(fold(piece)))

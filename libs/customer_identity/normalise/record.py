@@ -5,6 +5,7 @@ import hmac
 import re
 from dataclasses import replace
 from functools import lru_cache
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from customer_identity.normalise.addresses import (
@@ -20,11 +21,11 @@ from customer_identity.normalise.contacts import parse_email, parse_phone
 from customer_identity.normalise.dates import parse_date
 from customer_identity.normalise.names import parse_name
 from customer_identity.normalise.placeholders import is_placeholder
-from customer_identity.normalise.text import CACHE_SIZE, fold, looks_like_another, word_set
+from customer_identity.normalise.text import CACHE_SIZE, NO_DIVIDERS, fold, looks_like_another, word_set
 from customer_identity.records import CustomerRecord
 
 NORMALISER_VERSION: Final = (
-    4  # raised whenever a raw value may normalise differently, or keys change: a backfill then renews what is indexed
+    5  # raised whenever a raw value may normalise differently, or keys change: a backfill then renews what is indexed
 )
 
 _LONGEST: Final = 400  # characters of one value that are read: no name, address or number is longer
@@ -32,9 +33,9 @@ _TEXTS: Final = (
     "full_name", "given_name", "middle_name", "family_name", "date_of_birth", "gender", "email", "phone", "street",
     "city", "region", "postal_code", "country", "national_id", "occupation",
 )  # fmt: skip
+_texts: Final = attrgetter(*_TEXTS)
 _WHOLE_PHONE_DIGITS: Final = 8  # a number without letters in the e-mail column is a phone from this length on
-
-
+_NO_DIGITS: Final = str.maketrans("", "", "0123456789")
 _MEN: Final = word_set("m male man mann mannlich maennlich homme masculin hombre masculino uomo maschio")
 _WOMEN: Final = word_set("f female woman w frau weiblich femme feminin mujer femenino donna femmina")
 _GENDERS: Final = dict.fromkeys(_MEN, "m") | dict.fromkeys(_WOMEN, "f") | {"u": ""}
@@ -80,7 +81,7 @@ class NormalisedRecord(NamedTuple):
 
 def normalise(record: CustomerRecord, *, national_id_key: bytes | None = None) -> NormalisedRecord:
     """Comparable form of a record; with a key, national ids are kept only as keyed hashes."""
-    if any(len(getattr(record, column)) > _LONGEST for column in _TEXTS):
+    if max(map(len, _texts(record))) > _LONGEST:
         record = replace(record, **{column: getattr(record, column)[:_LONGEST] for column in _TEXTS})
     name = parse_name(record.given_name, record.middle_name, record.family_name, record.full_name)
     country = parse_country(record.country)
@@ -90,10 +91,8 @@ def normalise(record: CustomerRecord, *, national_id_key: bytes | None = None) -
     birth = parse_date(record.date_of_birth, country)
     place = _place(record)
     street = parse_street(place.street)
-    suspicious = any(
-        looks_like_another(v)
-        for v in (record.full_name, record.given_name, record.middle_name, record.family_name, raw_email, raw_phone)
-    )
+    read = (record.full_name, record.given_name, record.middle_name, record.family_name, raw_email, raw_phone)
+    suspicious = not "".join(read).isascii() and any(map(looks_like_another, read))
     return NormalisedRecord(
         given=name.given,
         middle=name.middle,
@@ -161,13 +160,13 @@ def _unexplained(local: str, given: str, family: str) -> str:
     """What an address says beyond the names: two people called John Smith may both be john.smith, at two providers."""
     if not local:
         return ""
-    rest = re.sub(r"[._\-]", "", local)
+    rest = local.translate(NO_DIVIDERS)
     whole = rest
     for part in sorted((given, family.replace(" ", "")), key=len, reverse=True):
         if len(part) >= 3:
             rest = rest.replace(part, "", 1)
-    letters = re.sub(r"\d", "", rest)
-    initials = {given, given[:1], family[:1], given[:1] + family[:1], family[:1] + given[:1]}
+    letters = rest.translate(_NO_DIGITS)
+    initials = (given, given[:1], family[:1], given[:1] + family[:1], family[:1] + given[:1])
     if letters in initials and (rest != whole or len(letters) == 2):
         rest = re.sub(r"\D", "", rest)
     return rest or "-"

@@ -16,6 +16,8 @@ _LATIN_SPECIAL: Final = str.maketrans(
     | {"\u0131": "i", "\u0259": "a"}
 )
 _INVISIBLE: Final = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff]")
+NO_DIVIDERS: Final = str.maketrans("", "", "._-")
+"""For str.translate: what parts the words of an e-mail address."""
 _WORD: Final = re.compile(r"\w+")
 
 

@@ -57,6 +57,8 @@ _ADD_COUNTS = """
 _DROP_COUNTS = "DELETE FROM detector.counters WHERE code = ANY(%(codes)s::bigint[]) AND held <= 0"
 
 _VALUES: Final = len(NormalisedRecord._fields)
+# json.dumps would make an encoder for each
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 class HotKeys:
@@ -202,7 +204,7 @@ def entries_of_rows(rows: Sequence[tuple[Any, ...]]) -> list[Entry]:
 
 def comparable_of(record: NormalisedRecord) -> str:
     """A record as its row holds it."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return _encode(record)
 
 
 def _values(comparables: Sequence[str]) -> list[str]:

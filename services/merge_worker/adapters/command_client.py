@@ -13,9 +13,9 @@ from uuid_utils import uuid7
 import customer_events as wire
 from event_runtime import cloudevents
 from event_runtime.bus_config import consumer_config, is_passing, producer_config
-from event_runtime.codec import Codec, Undecodable, content_digest
+from event_runtime.codec import Codec, Undecodable
 from event_runtime.faults import ServerUnavailable
-from event_runtime.records import MessageKey
+from event_runtime.records import MessageKey, content_digest
 from event_runtime.signatures import SIGNATURE_HEADER, SignedRecord, Signer
 from merge_worker.adapters.commands import Command
 from merge_worker.adapters.outcomes import KEY_REUSED

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from customer_events import CATALOGUE
-from event_runtime.codec import content_digest
+from event_runtime.records import content_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
