@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,8 +27,11 @@ from bench.figures import Figure, ProcessorTime, middle
 from bench.merge import committed_reader, one
 from bench.servers import DETECTOR_SCHEMAS, servers
 from bench.warm_broker import warm_up
+from customer_identity.blocking import keys_of
 from customer_identity.normalise import normalise
+from customer_identity.normalise.record import NormalisedRecord
 from dedupe_detector.adapters.events import record_of
+from dedupe_detector.adapters.postgres_index import HotKeys, PostgresIndex
 from dedupe_detector.adapters.record_tables import Version, store
 from event_runtime.database import create_engine
 from rig import topics
@@ -201,14 +204,18 @@ class Parts:
             for partition in self._reader.assignment()
         }
         found = 0
-        while any(self._reader.position([TopicPartition("merge-candidate", p)])[0].offset < e for p, e in ends.items()):
+        while any(self._position(partition) < end for partition, end in ends.items()):
             found += sum(1 for message in self._reader.consume(10_000, 0.05) if message.error() is None)
         return found
 
+    def _position(self, partition: int) -> int:
+        """Where the reader is; of a partition without anything in it that is below 0."""
+        return max(0, self._reader.position([TopicPartition("merge-candidate", partition)])[0].offset)
+
 
 def fill(database: str, customers: int) -> None:
-    """Put customers 1 to `customers` into the index, as the service does."""
-    engine = create_engine(database)
+    """Put customers 1 to `customers` into the index, as the service does, which stores no key it found too common."""
+    engine, hot = create_engine(database), HotKeys()
     for first in range(1, customers + 1, _STORED_TOGETHER):
         versions = [
             Version(
@@ -220,11 +227,18 @@ def fill(database: str, customers: int) -> None:
             )
             for event in map(customer, range(first, min(first + _STORED_TOGETHER, customers + 1)))
         ]
+        keys = {key for version in versions if version.record for key in _keys(version.tenant_id, version.record)}
         with engine.begin() as connection:
-            store(connection, versions)
+            store(connection, versions, hot)
+            PostgresIndex(connection, hot).postings(*map(list, zip(*sorted(keys), strict=True)))
     engine.dispose()
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
+
+
+def _keys(tenant_id: str, record: NormalisedRecord) -> Iterable[tuple[int, int]]:
+    keys = keys_of(tenant_id, record)
+    return zip(keys.codes, keys.caps, strict=True)
 
 
 def splink_rates(customers: int) -> dict[str, float]:

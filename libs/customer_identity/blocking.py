@@ -28,11 +28,17 @@ RECENT_RECORDS: Final = 4_096
 """Records of the batch at hand, whose keys are asked for twice."""
 _LONG: Final = Struct("!q").unpack
 _ENOUGH_RARITY: Final = 7.0  # nats; about one chance hit in a thousand records
+_LARGE_BASE: Final = (
+    4.5  # nats below the rarity of what one record of the base has: from 100,000 records on more than 7
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFamily:
-    """A kind of key: number (part of stored keys, never reused), name, and from how many holders on it is hot."""
+    """A kind of key: number, name, and from how many holders on it is hot.
+
+    The number is part of stored keys and never used again for other ones; what is given up goes to `former_keys`.
+    """
 
     number: int
     name: str
@@ -75,8 +81,13 @@ def rarity(records: NDArray[np.float64], holders: NDArray[np.int64]) -> NDArray[
 
 
 def enough_rarity(records: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rarity a candidate needs; a small base cannot reach the full measure, there one rare key is enough."""
-    out: NDArray[np.float64] = np.minimum(_ENOUGH_RARITY, 0.75 * np.log(records + 2))
+    """The rarity a candidate needs.
+
+    A small base cannot reach the full measure: there one rare key is enough. In a large one everything is rarer, and
+    as many strangers as before share what is as rare as before: the measure rises with it.
+    """
+    logs = np.log(records + 2)
+    out: NDArray[np.float64] = np.minimum(np.maximum(_ENOUGH_RARITY, logs - _LARGE_BASE), 0.75 * logs)
     return out
 
 
@@ -115,7 +126,7 @@ def _email_digits(r: NormalisedRecord) -> tuple[str, ...]:
     if len(digits) < 3:
         return ()
     initial = (r.family or r.given)[:1]
-    ends = (digits[:3] + initial, digits[-3:] + initial)
+    ends = (digits[:3] + initial, digits[-3:] + initial) if initial else ()
     return (*ends, digits) if len(digits) >= 4 else ends
 
 
@@ -128,7 +139,7 @@ def _phone_end(r: NormalisedRecord) -> tuple[str, ...]:
 
 
 def _phone_start(r: NormalisedRecord) -> tuple[str, ...]:
-    """With a wrong digit at the end the beginning still fits, with one at the beginning the end does."""
+    """With a wrong digit among the last four the beginning still fits; with one among the first three the end does."""
     return (r.phone[:6] + r.extension,) if len(r.phone) >= 9 else ()
 
 

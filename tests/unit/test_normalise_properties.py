@@ -56,7 +56,7 @@ def test_addresses_numbers_and_dates_read_again_are_the_same(text: str, country:
 
 _STREET_WORDS = (
     "Mill", "Lane", "Apt", "Unit", "Flat", "Floor", "a", "bis", "St", "Rue", "Hauptstr.", "1st", "O'Neil", "Court,",
-    "C/", "#", "Suite-B", "/", "12", "3/4", "5b",
+    "C/", "#", "Suite-B", "/", "12", "3/4", "5b", "\uff11", "½", "\uff03", "Straße",
 )  # fmt: skip
 _STREET = st.lists(st.sampled_from(_STREET_WORDS), max_size=4).map(" ".join)
 _DATE = st.tuples(st.integers(0, 9999), st.integers(0, 99), st.integers(0, 99))

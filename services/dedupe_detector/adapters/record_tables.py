@@ -7,6 +7,7 @@ from itertools import compress
 import numpy as np
 from sqlalchemy import Connection
 
+from customer_identity.former_keys import former_keys
 from customer_identity.matching.index import Entry
 from customer_identity.normalise.record import NORMALISER_VERSION, NormalisedRecord
 from dedupe_detector.adapters.postgres_index import HotKeys, PostgresIndex, comparable_of, entries_of_rows
@@ -143,7 +144,8 @@ def _reindex(connection: Connection, changes: Sequence[_Change], hot: HotKeys) -
                 new.add([code for code in now if code not in old] if old else now, after.number)
         if before is not None:
             counters.subtract(before.counters())
-            gone.add([code for code in old if code not in now], before.number)
+            former = former_keys(before.tenant_id, before.record) if outdated else ()
+            gone.add([code for code in {*old, *former} if code not in now], before.number)
     if gone.codes:
         execute(connection, _UNPOST, gone.parameters())
         execute(connection, _UNCONTEST, {"codes": longs(sorted(set(gone.codes)))})

@@ -77,13 +77,14 @@ class FindCandidates:
             told = {key for key in standing if key.tenant_id == tenant}
             scored |= _as_held(connection, matcher, _scored(matches, model, told), told)
         changes = self._record(connection, scored)
-        self._count(index, changes)
         found = [change for change in changes if change.state == pair_tables.OPEN]
         gone = [change for change in changes if change.state == pair_tables.WITHDRAWN]
-        return [
+        drafts = [
             *self._tell(connection, scored, [c for c in found if c.grade != c.previous_grade]),
             *self.withdraw(connection, [c for c in gone if c.previous_grade], WithdrawalReason.EVIDENCE_CHANGED),
         ]
+        self._count(index, changes)  # last: a tenant's workers wait for each other there
+        return drafts
 
     def withdraw(self, connection: Connection, changes: Sequence[PairChange], why: WithdrawalReason) -> list[Draft]:
         """Drafts that withdraw candidates."""
