@@ -1,12 +1,14 @@
 """Keys that a release before this one stored: they go with the record, and when it is read again."""
 
+from typing import Any, Final
+
 from customer_identity.blocking import key_code
 from customer_identity.normalise.names import sound
 from customer_identity.normalise.record import NORMALISER_VERSION
 from rig.bare_detector import Detector
 from rig.detector_world import TENANT, created, erased, updated
 
-ANN = {
+ANN: Final[dict[str, Any]] = {
     "given_name": "Ann",
     "family_name": "Lee",
     "email": "ann.lee84@post.example",

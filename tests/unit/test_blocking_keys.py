@@ -61,9 +61,12 @@ def test_identifiers_are_the_mail_address_and_the_phone() -> None:
     assert keys.codes[: keys.identifiers] == codes
 
 
-def test_rarer_keys_weigh_more_and_small_bases_need_less() -> None:
+def test_rarer_keys_weigh_more_and_larger_bases_need_more() -> None:
     alone, shared = rarity(np.array([1e4, 1e4]), np.array([0, 9])).tolist()
     assert alone > shared > 0
-    small, large = enough_rarity(np.array([1e2, 1e6])).tolist()
-    assert small < large <= 7.0
+    small, middle, large = enough_rarity(np.array([1e2, 5e4, 1e6])).tolist()
+    assert small < middle == 7.0 < large
     assert rarity(np.array([1e2]), np.array([0]))[0] > small, "in a small base one unique key is enough"
+    bases = np.array([1e5, 1e8])
+    stays = rarity(bases, np.array([60, 60])) >= enough_rarity(bases)
+    assert stays.all(), "what is shared by as few as before is enough in a larger base"
