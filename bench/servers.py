@@ -16,7 +16,7 @@ from rig import broker
 
 # Larger than all the WAL of a run: no checkpoint inside a measurement, so no full-page images for one side only.
 POSTGRES = {
-    "shared_buffers": "4GB",
+    "shared_buffers": "1GB",
     "max_wal_size": "16GB",
     "checkpoint_timeout": "1h",
     "max_connections": "100",

@@ -20,7 +20,7 @@ _CONSUMER_DEFAULTS: Mapping[str, Any] = {
     "isolation.level": "read_committed",
     "reconnect.backoff.max.ms": 3_000,  # work must go on within 30 s of a broker's return
     "topic.metadata.refresh.interval.ms": 10_000,  # a topic made later is found this soon
-    "queued.max.messages.kbytes": 16_384,  # a partition; librdkafka's 64 MB would not fit the memory of a worker
+    "queued.max.messages.kbytes": 4_096,  # a partition, some seconds of work; librdkafka's 64 MB would not fit a worker
 }
 _CLASSIC_SESSION: Mapping[str, Any] = {
     "session.timeout.ms": 10_000,  # the partitions of a killed worker are taken over this soon; 45 s by default
