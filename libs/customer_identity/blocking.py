@@ -28,9 +28,8 @@ RECENT_RECORDS: Final = 4_096
 """Records of the batch at hand, whose keys are asked for twice."""
 _LONG: Final = Struct("!q").unpack
 _ENOUGH_RARITY: Final = 7.0  # nats; about one chance hit in a thousand records
-_LARGE_BASE: Final = (
-    4.5  # nats below the rarity of what one record of the base has: from 100,000 records on more than 7
-)
+# Nats below what is rarest in a base; from 100,000 records on that is more than enough rarity.
+_LARGE_BASE: Final = 4.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

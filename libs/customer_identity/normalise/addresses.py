@@ -42,7 +42,7 @@ _STATE_CODES: Final = (
 _STATES: Final = {entry.partition(":")[2]: entry.partition(":")[0] for entry in _STATE_CODES.split("|")}
 
 _TOKEN: Final = re.compile(r"\d+[a-z]?(?:[-/]\d+[a-z]?)*(?![^\W_])|[^\W_]+")
-# Letters that are no digits and no # once they are folded, either: ½ and ① are.
+# Neither a digit nor a #, and nothing that becomes one when it is folded, as ½ and ① do.
 _NO_DIGITS: Final = r"[\x00-\x22\x24-\x2f\x3a-\x7f\xc0-\u024f]*"
 _ONE_NUMBER: Final = re.compile(rf"({_NO_DIGITS}(?<!\S))([0-9]+)((?![^\s,]){_NO_DIGITS})")
 _ANY_NUMBER: Final = "1"
