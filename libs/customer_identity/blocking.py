@@ -23,7 +23,7 @@ MAX_CANDIDATES: Final = 16  # per record; more cost time and add nothing (measur
 FREE_CANDIDATES: Final = 7
 """So many candidates need but enough rarity. Each further one needs a nat more: half the pairs of a large base."""
 FREE_BY_ONE_KEY: Final = 3
-"""So many that share a single key do, too: of a hundred of those hardly one is the same person."""
+"""So many that share a single key do, too: most of those are strangers."""
 RECENT_RECORDS: Final = 4_096
 """Records of the batch at hand, whose keys are asked for twice."""
 _LONG: Final = Struct("!q").unpack

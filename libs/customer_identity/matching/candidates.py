@@ -123,15 +123,10 @@ def _best(
     likely = np.flatnonzero(weights >= enough[places])
     kept = likely[np.lexsort((numbers[likely], -weights[likely], places[likely]))]
     places, numbers, weights, one_key = places[kept], numbers[kept], weights[kept], one_key[kept]
-    nth = _before(places, np.ones(len(places), bool))
+    firsts = np.searchsorted(places, places)
+    nth = np.arange(len(places)) - firsts
+    before = np.cumsum(one_key) - one_key  # so many that share a single key
     more = np.maximum(nth + 1 - FREE_CANDIDATES, 0)
-    more += one_key * np.maximum(_before(places, one_key) + 1 - FREE_BY_ONE_KEY, 0)
+    more += one_key * np.maximum(before - before[firsts] + 1 - FREE_BY_ONE_KEY, 0)
     best = (nth < MAX_CANDIDATES) & (weights >= enough[places] + more)
     return places[best], numbers[best]
-
-
-def _before(places: Places, counted: NDArray[np.bool_]) -> Longs:
-    """How many of those that count stand before each one of its place (places rise)."""
-    seen: Longs = np.cumsum(counted) - counted
-    out: Longs = seen - seen[np.searchsorted(places, places)]
-    return out
