@@ -18,7 +18,7 @@ from event_runtime import failpoints
 from rig.bulk import Bulk, people, write_base
 from rig.detector_world import PACKAGES, created, erased, person, updated
 from rig.fixtures import Migrated
-from rig.processes import eventually
+from rig.meeting import wait_until_blocked
 
 PEOPLE = 60
 UPDATE_POSITION = text("UPDATE detector.bulk_work SET position = '500', records = 500")
@@ -272,7 +272,7 @@ def test_who_goes_on_waits_for_the_last_commit_of_whoever_was_killed(bulk: Bulk)
                 return work.position, work.records
 
         going_on = pool.submit(go_on)
-        eventually(lambda: bulk.sql("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+        wait_until_blocked(bulk.engine)
         killed.commit()
         assert going_on.result(30) == ("500", 500)
 

@@ -10,7 +10,7 @@ from customer_identity.merging.conversion import ConversionOrder, Converted, Par
 from merge_engine import RootMoved
 from rig.crm import ANN, Crm
 from rig.fixtures import Connected
-from rig.processes import eventually
+from rig.meeting import wait_until_blocked
 
 
 @pytest.fixture
@@ -196,11 +196,7 @@ def test_a_merge_that_waited_for_a_conversion_starts_over_on_fresh_ids(crm: Crm)
         with crm.engine.begin() as connection:
             assert isinstance(crm.merges.convert(connection, order), Converted)
             waiting = pool.submit(crm.merge, "I-1", "I-2")
-            eventually(
-                lambda: crm.execute(
-                    "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-                )
-            )
+            wait_until_blocked(crm.engine)
         with pytest.raises(RootMoved):
             waiting.result(30)
     assert crm.findings() == []

@@ -12,8 +12,8 @@ from customer_identity.merging import Moved, Refused, Unmerged
 from merge_engine import FindingKind, LeaseLost, MergeEngine, RootMoved
 from rig.customer_rows import TENANT, contents, order, rich_customer, rich_customers, rows
 from rig.large_customers import Mover, engine_with, many_orders
-from rig.processes import eventually
-from rig.taking_apart import apart, merge_now, somebody_waits
+from rig.meeting import wait_until_blocked
+from rig.taking_apart import apart, merge_now
 
 INLINE, CHUNK, MANY = 50, 20, 130
 
@@ -216,7 +216,7 @@ def test_a_merge_of_the_winner_waits_for_the_chunk_in_hand_and_no_row_is_left_be
         with database.begin() as connection:
             engine.large.move_chunk(connection, mover.lease, notice_every=timedelta(0))
             merging = pool.submit(merge_now, engine, database, order("c", "a"))
-            eventually(lambda: somebody_waits(database), 10)
+            wait_until_blocked(database)
         merging.result(10)
     mover.to_the_end()
     with database.connect() as connection:
@@ -231,7 +231,7 @@ def test_a_chunk_whose_winner_is_merged_away_while_it_waits_starts_over(database
         with database.begin() as connection:
             engine.merge(connection, [order("c", "a")])
             moving = pool.submit(mover.chunk)
-            eventually(lambda: somebody_waits(database), 10)
+            wait_until_blocked(database)
         with pytest.raises(RootMoved):
             moving.result(10)
     mover.to_the_end()

@@ -4,7 +4,7 @@ from sqlalchemy import Engine
 
 from customer_identity.merging import Merged, MergeOrder, RowsReturning, UnmergeMode, UnmergeOrder, UnmergeResult
 from merge_engine import MergeEngine
-from rig.customer_rows import ACTOR, TENANT, rows
+from rig.customer_rows import ACTOR, TENANT
 
 
 def merge_now(engine: MergeEngine, database: Engine, order: MergeOrder) -> Merged:
@@ -38,10 +38,3 @@ def begun(engine: MergeEngine, database: Engine, merge_id: str) -> UnmergeResult
     """Begin to take a merge apart: the rows of a large one go back in chunks."""
     with database.begin() as connection:
         return engine.begin_unmerge(connection, undo(merge_id))
-
-
-def somebody_waits(database: Engine) -> bool:
-    """Whether a transaction waits for another one's lock."""
-    with database.connect() as connection:
-        waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        return bool(rows(connection, waiting))
